@@ -1,0 +1,1 @@
+"""Facts of each machine as data: relocation classes, special sections, padding."""

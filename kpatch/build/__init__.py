@@ -1,0 +1,1 @@
+"""From kernel and source diff to a hot patch module."""

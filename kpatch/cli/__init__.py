@@ -1,0 +1,1 @@
+"""Commands: option tables, the error boundary, wiring."""

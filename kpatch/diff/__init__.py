@@ -1,0 +1,1 @@
+"""The differ: pure passes over (original, patched, out)."""

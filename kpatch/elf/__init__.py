@@ -1,0 +1,1 @@
+"""ELF relocatable objects: a read and write model without kernel knowledge."""

@@ -1,0 +1,1 @@
+"""The patched machine: store, context guard, apply engine (stdlib only, Python 3.6)."""

@@ -1,0 +1,1 @@
+"""What is known of one kernel release: image, symbols, config, compiler, source."""

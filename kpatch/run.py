@@ -1,0 +1,72 @@
+"""The one door to the outside: every process that the project starts is started here.
+
+List arguments, no shell, stdin closed, a clean C.UTF-8 environment, and on failure the
+command line in a form that can be pasted.  Runs on Python 3.6.
+"""
+
+import os
+import shlex
+import subprocess
+from typing import Dict, List, Mapping, Optional, Sequence, Union
+
+from kpatch.errors import RunError
+from kpatch.log import logger
+
+__all__ = ["clean_env", "quote", "run"]
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "SOURCE_DATE_EPOCH")
+_TAIL_LINES = 20
+
+
+def clean_env(extra: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
+    """The environment of child processes: a short list from ours, C.UTF-8, and ``extra``."""
+    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    env.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    env["LANG"] = env["LC_ALL"] = "C.UTF-8"
+    env.update(extra or {})
+    return env
+
+
+def quote(argv: Sequence[PathLike]) -> str:
+    """``argv`` as one line that a shell would take."""
+    return " ".join(shlex.quote(os.fspath(arg)) for arg in argv)
+
+
+def run(
+    argv: Sequence[PathLike],
+    cwd: Optional[PathLike] = None,
+    env: Optional[Mapping[str, str]] = None,
+    check: bool = True,
+    stdin: Optional[str] = None,
+    timeout: Optional[float] = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``argv`` to its end and return it with stdout and stderr as text.
+
+    ``timeout`` is in seconds.  Raises :class:`RunError` when the program is missing, runs out
+    of time, or (with ``check``) exits with a status other than 0.
+    """
+    args = [os.fspath(arg) for arg in argv]  # type: List[str]
+    logger.debug("running %s", quote(args))
+    try:
+        done = subprocess.run(
+            args,
+            cwd=None if cwd is None else os.fspath(cwd),
+            env=clean_env(env),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except FileNotFoundError as error:
+        raise RunError("cannot run {}: {}".format(args[0], error), "install the package that provides it") from error
+    except subprocess.TimeoutExpired as error:
+        raise RunError("no end after {} s: {}".format(timeout, quote(args))) from error
+    if check and done.returncode != 0:
+        tail = (done.stderr or done.stdout).strip().splitlines()[-_TAIL_LINES:]
+        raise RunError("exit status {} from: {}\n{}".format(done.returncode, quote(args), "\n".join(tail)))
+    return done

@@ -1,0 +1,1 @@
+"""Hot patch modules as RPMs, and the repository that publishes them."""
