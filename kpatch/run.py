@@ -47,7 +47,7 @@ def run(
     ``timeout`` is in seconds.  Raises :class:`RunError` when the program is missing, runs out
     of time, or (with ``check``) exits with a status other than 0.
     """
-    args = [os.fspath(arg) for arg in argv]  # type: List[str]
+    args: List[str] = [os.fspath(arg) for arg in argv]
     logger.debug("running %s", quote(args))
     try:
         done = subprocess.run(
