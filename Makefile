@@ -1,0 +1,57 @@
+# Two commands for newcomers: "make demo" and "make check".  Both install what they need.
+# Progress is visible all the time, so recipes do not capture output.
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+
+# Every recipe that needs the Python environment starts with this line.
+ENTER = python=$$(bash tests/bootstrap.sh); export PYTHONPATH=$(CURDIR) PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Runs on the patched machine: Python 3.6 must understand it.
+OLD_PYTHON = kpatch/__init__.py kpatch/errors.py kpatch/log.py kpatch/run.py kpatch/data.py \
+             $(wildcard kpatch/host/*.py kpatch/cli/__init__.py kpatch/cli/main.py kpatch/cli/kpatch.py dnf-plugin/*.py)
+PYTEST = $$python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
+
+.PHONY: help demo check lint unit vm bench clean
+
+help:
+	@echo "make demo    the main job: a source diff becomes a hot patch that dnf update puts into a running kernel"
+	@echo "make check   everything that must hold: lint, unit tests, virtual machines running the stock kernel"
+	@echo "make lint    ruff, mypy --strict, vermin"
+	@echo "make unit    the tests that need no virtual machine"
+	@echo "make vm      the tests that boot the stock kernel; PYTEST_ARGS='-k install' for some of them"
+	@echo "make bench   all measurements: build/bench.json and the results page"
+	@echo "make clean   remove build/; the download cache is \$${XDG_CACHE_HOME:-~/.cache}/kpatch, safe to delete"
+
+demo:
+	@$(ENTER)
+	$$python -m tests.vm.demo
+
+check: lint
+	@$(ENTER)
+	$(PYTEST) tests
+
+lint:
+	@$(ENTER)
+	$$python -m ruff check .
+	$$python -m ruff format --check .
+	$$python -m mypy --strict
+	$$python -m vermin --quiet --no-tips --violations -t=3.6- $(OLD_PYTHON)
+	for script in .ci/run tests/bootstrap.sh; do bash -n $$script; done
+
+unit:
+	@$(ENTER)
+	$(PYTEST) tests -m "not vm"
+
+vm:
+	@$(ENTER)
+	$(PYTEST) tests/vm -m vm
+
+bench:
+	@$(ENTER)
+	$$python -m bench
+
+clean:
+	rm -rf build
+	find . -name __pycache__ -prune -exec rm -rf {} +
