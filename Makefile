@@ -37,7 +37,7 @@ lint:
 	$$python -m ruff check .
 	$$python -m ruff format --check .
 	$$python -m mypy --strict
-	$$python -m vermin --quiet --no-tips --violations -t=3.6- $(OLD_PYTHON)
+	$${python%/*}/vermin --quiet --no-tips --violations -t=3.6- $(OLD_PYTHON)
 	for script in .ci/run tests/bootstrap.sh; do bash -n $$script; done
 
 unit:
