@@ -1,0 +1,67 @@
+"""What the differ must know of a machine, as data; one module a machine fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Machine", "Special"]
+
+
+@dataclass(frozen=True)
+class Special:
+    """A section whose entries each belong to one place in the code.
+
+    ``sizes``: the entry sizes that kernels have used, in bytes, likeliest first; the objects
+    themselves decide between them.  ``site``: slot of the reference to the code (offset in the
+    entry).  ``ignore``: for an entry size, the byte range (start, stop) whose value does not
+    matter for "changed": line numbers.  ``derived``: follows from the code, so it is never a change of its own.
+    ``blobs``: slots whose target is a fragment of another code section, with the offset (from
+    the end of the entry when negative) of the byte that holds the fragment's length, or None.
+    ``key``: slot that names a static key or static call, else None.  ``short_tail``: the last
+    entry may lack its padding.  ``drop``: entries are never copied.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    site: int = 0
+    ignore: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    derived: bool = False
+    blobs: Mapping[int, int | None] = field(default_factory=dict)
+    key: int | None = None
+    short_tail: bool = False
+    drop: bool = False
+    align: int = 1
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine: its ELF number, its relocations, and the sections its kernel gives meaning to."""
+
+    name: str
+    e_machine: int
+    #: relocation type -> width in bytes; types that are absent are refused
+    width: Mapping[int, int]
+    #: relocation types whose value is relative to the place
+    pc_relative: frozenset[int]
+    #: relocation types that only calls and jumps have
+    branch: frozenset[int]
+    #: relocations that mean the same when the target and addend are the same
+    same_meaning: Mapping[int, int]
+    #: relocation types for a pointer in a table and for a 32 bit relative place, for new entries
+    r_abs64: int
+    r_pc32: int
+    r_branch: int
+    specials: Mapping[str, Special]
+    #: code fragments without symbols that special sections point to
+    fragment_sections: frozenset[str]
+    #: the profiling call at the start of a function
+    profiling_calls: frozenset[str]
+    #: bytes that may stand before the profiling call: nothing, or a landing pad
+    landing_pads: tuple[bytes, ...]
+    #: (code, start of the function, field) -> bytes from the field to the point the processor
+    #: counts from; raises ValueError for code that it cannot decode
+    pc_bias: Callable[[bytes, int, int], int]
+    #: (code, field) -> whether the field is the target of a call or a jump
+    is_branch: Callable[[bytes, int], bool]

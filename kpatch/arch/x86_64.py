@@ -1,0 +1,111 @@
+"""x86_64. Relocations: x86-64 psABI 4.4.1; sections: arch/x86 and tools/objtool of Linux 4.12 to 7.2."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kpatch.arch.machine import Machine, Special
+from kpatch.elf.const import EM_X86_64
+
+__all__ = ["X86_64"]
+
+R_NONE: Final = 0
+R_64: Final = 1
+R_PC32: Final = 2
+R_PLT32: Final = 4
+R_32: Final = 10
+R_32S: Final = 11
+R_16: Final = 12
+R_PC16: Final = 13
+R_8: Final = 14
+R_PC8: Final = 15
+R_PC64: Final = 24
+R_GOTPCREL: Final = 9
+R_GOTPCRELX: Final = 41
+R_REX_GOTPCRELX: Final = 42
+
+_SPECIALS = (
+    # asm/alternative.h: 12 bytes since 5.9 and before 4.12's padlen, 13 with padlen, 14 since 6.3 (32 bit flags)
+    Special(".altinstructions", (12, 14, 13), blobs={4: -1}),
+    Special(".smp_locks", (4,), derived=True),
+    # asm/paravirt.h: pointer, type, length and, before 5.2, clobbers; padded to 8
+    Special(".parainstructions", (16,), short_tail=True, align=8),
+    # asm/bug.h: address, file, line, flags; a format before the file since 6.19; 6 bytes without BUGVERBOSE
+    Special("__bug_table", (12, 16, 6), ignore={12: (8, 10), 16: (12, 14)}),
+    # asm/extable.h: instruction, fixup, type or handler
+    Special("__ex_table", (12, 8), blobs={4: None}),
+    # asm/jump_label.h: relative (4.20+) or absolute
+    Special("__jump_table", (16, 24), key=8, align=8),
+    Special(".static_call_sites", (8,), key=4),
+    Special(".call_sites", (4,), derived=True),
+    Special(".retpoline_sites", (4,), derived=True),
+    Special(".return_sites", (4,), derived=True),
+    Special(".cfi_sites", (4,), derived=True),
+    Special(".kcfi_traps", (4,), derived=True),
+    Special(".ibt_endbr_seal", (4,), derived=True, drop=True, reason="hot patches keep their landing pads"),
+    Special("__mcount_loc", (8,), derived=True, align=8),
+    Special("__patchable_function_entries", (8,), derived=True, align=8),
+    Special(".orc_unwind_ip", (4,), derived=True),
+)
+
+# Opcodes whose ModRM operand is followed by an immediate, by map; the value tells its size:
+# 1 byte, or 4 bytes (2 with an operand size prefix).  Intel SDM volume 2, appendix A.
+_IMM_ONE_BYTE = {0x69: 4, 0x6B: 1, 0x80: 1, 0x81: 4, 0x83: 1, 0xC0: 1, 0xC1: 1, 0xC6: 1, 0xC7: 4, 0xF6: 1, 0xF7: 4}
+_IMM_0F = {0x70, 0x71, 0x72, 0x73, 0xA4, 0xAC, 0xBA, 0xC2, 0xC4, 0xC5, 0xC6}
+
+
+def _may_have_immediate(code: bytes, modrm: int) -> bool:
+    """Whether the bytes before ``modrm`` could be an opcode that an immediate follows."""
+    opcode = code[modrm - 1] if modrm >= 1 else 0
+    return opcode in _IMM_ONE_BYTE or opcode in _IMM_0F or (modrm >= 3 and code[modrm - 2] == 0x3A)
+
+
+def pc_bias(code: bytes, start: int, field: int) -> int:
+    """Bytes from the 32 bit field at ``field`` to the end of its instruction.
+
+    A place-relative reference's addend holds minus this number besides the offset into the
+    target; it is 4 except when an immediate follows the field.  ``start`` is the beginning of
+    the function that the field lies in.  Raises ValueError when the code cannot be decoded.
+    """
+    modrm = field - 1
+    if modrm < start or (code[modrm] & 0xC7) != 0x05 or not _may_have_immediate(code, modrm):
+        return 4
+    return _decoded_bias(code, start, field)
+
+
+def _decoded_bias(code: bytes, start: int, field: int) -> int:
+    from kpatch.arch.decode import instructions
+
+    for offset, size in instructions(code, start):
+        if offset < field < offset + size:
+            return offset + size - field
+        if offset > field:
+            break
+    raise ValueError(f"no instruction holds the field at {field:#x}")
+
+
+def is_branch(code: bytes, field: int) -> bool:
+    """Whether the 32 bit field at ``field`` belongs to call, jmp or jcc (SDM volume 2, E8, E9, 0F 80 to 8F)."""
+    if field >= 1 and code[field - 1] in (0xE8, 0xE9):
+        return True
+    return field >= 2 and code[field - 2] == 0x0F and code[field - 1] & 0xF0 == 0x80
+
+
+X86_64: Final = Machine(
+    name="x86_64",
+    e_machine=EM_X86_64,
+    width={R_NONE: 0, R_64: 8, R_PC32: 4, R_PLT32: 4, R_32: 4, R_32S: 4, R_PC64: 8, R_GOTPCREL: 4}
+    | {R_GOTPCRELX: 4, R_REX_GOTPCRELX: 4, R_16: 2, R_8: 1, R_PC8: 1, R_PC16: 2},
+    pc_relative=frozenset({R_PC32, R_PLT32, R_PC64, R_PC8, R_PC16, R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX}),
+    branch=frozenset({R_PLT32}),
+    same_meaning={R_PLT32: R_PC32},
+    r_abs64=R_64,
+    r_pc32=R_PC32,
+    r_branch=R_PLT32,
+    specials={special.name: special for special in _SPECIALS},
+    fragment_sections=frozenset({".altinstr_replacement", ".altinstr_aux", ".fixup", ".text..refcount"}),
+    profiling_calls=frozenset({"__fentry__", "mcount"}),
+    landing_pads=(b"", b"\xf3\x0f\x1e\xfa"),
+    pc_bias=pc_bias,
+    is_branch=is_branch,
+)

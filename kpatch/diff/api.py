@@ -1,0 +1,108 @@
+"""The differ: a flat list of passes over (original, patched, out).
+
+Pure: no processes, no files, no network.  The same two objects give the same out object, bit
+for bit.
+"""
+
+from __future__ import annotations
+
+from kpatch.arch.machine import Machine
+from kpatch.arch.registry import machine_of
+from kpatch.diff.author import Wishes, read_wishes
+from kpatch.diff.changes import Changes, Users, find_changes
+from kpatch.diff.compare import Comparer
+from kpatch.diff.correlate import correlate
+from kpatch.diff.data import check_registrations, find_changed_data
+from kpatch.diff.hooks import list_profiling_calls
+from kpatch.diff.include import Inclusion
+from kpatch.diff.model import Entity, View
+from kpatch.diff.modinfo import carry_namespaces
+from kpatch.diff.result import ChangedFunction, DiffResult, Refusal
+from kpatch.diff.special import SpecialTables
+from kpatch.elf.object import ElfObject, Symbol
+from kpatch.errors import BadInput, Unpatchable
+
+__all__ = ["diff_objects"]
+
+
+def diff_objects(original: ElfObject, patched: ElfObject, *, objname: str = "vmlinux") -> DiffResult:
+    """Compare two compilations of one source file.
+
+    ``objname`` is ``vmlinux`` or the name of the module that the object belongs to.  Raises
+    :class:`BadInput` for a damaged object or for two that do not belong together; everything
+    that cannot be done soundly is in ``refusals`` of the result, never an exception.
+    """
+    machine = _machine(original, patched)
+    result = DiffResult(objname=objname)
+    try:
+        _diff(original, patched, machine, result)
+    except Unpatchable as error:
+        remedy = error.hint or "leave this part of the change out"
+        result.refusals.append(Refusal("not-understood", "", "", error.message, remedy))
+    if result.refusals:
+        result.status, result.out = "refused", None
+    return result
+
+
+def _machine(original: ElfObject, patched: ElfObject) -> Machine:
+    if (original.machine, original.order) != (patched.machine, patched.order):
+        raise BadInput("the original and the patched object are for different machines", "build both alike")
+    machine = machine_of(original.machine)
+    if machine is None:
+        raise BadInput(f"objects of machine {original.machine} are not supported", "supported: x86_64")
+    return machine
+
+
+def _diff(original: ElfObject, patched: ElfObject, machine: Machine, result: DiffResult) -> None:
+    o, p = View(original, machine), View(patched, machine)
+    wishes = read_wishes(p)
+    twins, ambiguous = correlate(o, p)
+    comparer = Comparer(SpecialTables(o), SpecialTables(p), twins)
+    users = Users(o), Users(p)
+    constants, refusals = find_changed_data(comparer, users[1], wishes.ignored_sections)
+    comparer.changed_constants = constants
+    refusals += check_registrations(comparer, wishes.ignored_sections)
+    changes = find_changes(comparer, users, wishes.ignored_functions)
+    result.refusals += refusals + changes.refusals + _unreadable(comparer, changes)
+    if not changes.changed and not result.refusals and not wishes.callbacks:
+        return
+    result.status = "changed"
+    inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
+    out = inclusion.run(wishes.callbacks)
+    _list_functions(comparer, changes, inclusion.symbols, wishes, result)
+    generated = list_profiling_calls(out, machine)
+    if generated:
+        result.special["__mcount_loc"] = generated
+    carry_namespaces(p, out)
+    result.out = out
+
+
+def _unreadable(comparer: Comparer, changes: Changes) -> list[Refusal]:
+    """Changed functions that the differ could not understand."""
+    refusals = []
+    for entity, error in comparer.p.unreadable.items():
+        if entity in changes.changed or entity not in comparer.twins.original:
+            remedy = error.hint or "leave this part of the change out"
+            refusals.append(Refusal("not-understood", entity.name, entity.section.name, error.message, remedy))
+    return refusals
+
+
+def _list_functions(
+    comparer: Comparer, changes: Changes, symbols: dict[Entity, Symbol], wishes: Wishes, result: DiffResult
+) -> None:
+    for function in comparer.p.functions:
+        if function not in changes.changed:
+            continue
+        original = comparer.twins.original[function]
+        result.changed_functions.append(
+            ChangedFunction(
+                original.name,
+                original.size,
+                function.size,
+                symbols[function].name,
+                redirected=function not in changes.parts,
+                force=function.name in wishes.forced,
+            )
+        )
+    for part in changes.gone_parts:
+        result.changed_functions.append(ChangedFunction(part.name, part.size, 0, "", redirected=False))

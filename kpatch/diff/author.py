@@ -1,0 +1,47 @@
+"""What the author of a patch says with kmod/patch/kpatch-macros.h: sections named ``.kpatch.*``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kpatch.diff.model import Entity, View
+from kpatch.elf.object import Section
+
+__all__ = ["Wishes", "read_wishes"]
+
+CALLBACKS = ".kpatch.callbacks."
+
+
+@dataclass
+class Wishes:
+    """Functions and sections to ignore, functions to switch while in use, callback tables."""
+
+    ignored_functions: set[str] = field(default_factory=set)
+    ignored_sections: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
+    callbacks: list[Section] = field(default_factory=list)
+
+
+def read_wishes(view: View) -> Wishes:
+    """The author's sections of the patched object."""
+    wishes = Wishes()
+    for section in view.obj.sections:
+        if section.name == ".kpatch.ignore.functions":
+            wishes.ignored_functions |= _functions(view, section)
+        elif section.name == ".kpatch.force":
+            wishes.forced |= _functions(view, section)
+        elif section.name == ".kpatch.ignore.sections":
+            wishes.ignored_sections |= _strings(view, section)
+        elif section.name.startswith(CALLBACKS) and section.size:
+            wishes.callbacks.append(section)
+    return wishes
+
+
+def _functions(view: View, section: Section) -> set[str]:
+    refs = (view.ref(section, reloc) for reloc in section.relocs)
+    return {ref.target.name for ref in refs if isinstance(ref.target, Entity)}
+
+
+def _strings(view: View, section: Section) -> set[str]:
+    refs = (view.ref(section, reloc) for reloc in section.relocs)
+    return {ref.target.rstrip(b"\0").decode("utf-8", "replace") for ref in refs if isinstance(ref.target, bytes)}

@@ -1,0 +1,250 @@
+"""Which functions change: by comparison, then by everything that a change drags along."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from kpatch.diff.compare import Comparer
+from kpatch.diff.lines import moved_lines, only_lines_differ
+from kpatch.diff.model import Body, Entity, View
+from kpatch.diff.names import is_cold_child, is_init_section, parent_name
+from kpatch.diff.result import Refusal
+from kpatch.diff.special import SpecialTables
+from kpatch.elf import const as c
+from kpatch.elf.object import Section
+
+__all__ = ["Changes", "Users", "find_changes", "has_profiling_call"]
+
+_PROFILING_TABLES = {"__mcount_loc", "__patchable_function_entries"}
+
+
+class Users:
+    """Who refers to what in one object."""
+
+    def __init__(self, view: View) -> None:
+        #: functions that call or jump to an entity's start
+        self.branches: dict[Entity, set[Entity]] = defaultdict(set)
+        #: functions that hold its address
+        self.pointers: dict[Entity, set[Entity]] = defaultdict(set)
+        #: whether data or a code fragment refers to it
+        self.elsewhere: set[Entity] = set()
+        #: functions joined by jumps into each other's middle: they can only change together
+        self.joined: dict[Entity, set[Entity]] = defaultdict(set)
+        for function in view.functions:
+            body = view.readable(function)
+            if body is not None:
+                self._read_function(view, function, body)
+        for section in view.obj.sections:
+            if section.flags & c.SHF_ALLOC and section.name not in view.machine.specials:
+                self._read_rest(view, section)
+
+    def _read_function(self, view: View, function: Entity, body: Body) -> None:
+        for at, _, ref in body.refs:
+            target = ref.target
+            if isinstance(target, Section) and target.name not in view.machine.fragment_sections:
+                self._join_table(view, function, target)
+            if not isinstance(target, Entity):
+                continue
+            if not target.is_function:
+                self.pointers[target].add(function)
+            elif ref.offset != 0:
+                self._join(function, target)
+            elif view.machine.is_branch(body.data, at):
+                self.branches[target].add(function)
+            else:
+                self.pointers[target].add(function)
+
+    def _join(self, one: Entity, other: Entity) -> None:
+        if one is not other:
+            self.joined[one].add(other)
+            self.joined[other].add(one)
+
+    def _join_table(self, view: View, function: Entity, table: Section) -> None:
+        """A jump table leads its function into the middle of others (``foo.cold``)."""
+        for _, _, ref in view.body(table, 0, table.size).refs:
+            if isinstance(ref.target, Entity) and ref.target.is_function and ref.offset:
+                self._join(function, ref.target)
+
+    def _read_rest(self, view: View, section: Section) -> None:
+        if section.is_text and view.in_section.get(section):
+            return
+        for reloc in section.relocs:
+            ref = view.ref(section, reloc)
+            if isinstance(ref.target, Entity) and (ref.offset == 0 or not ref.target.is_function):
+                self.elsewhere.add(ref.target)
+
+    def family(self, function: Entity) -> set[Entity]:
+        """``function`` and all that can only change together with it."""
+        found, todo = {function}, [function]
+        while todo:
+            for other in self.joined.get(todo.pop(), ()):
+                if other not in found:
+                    found.add(other)
+                    todo.append(other)
+        return found
+
+
+class Changes:
+    """The outcome: entities of the patched object unless said otherwise."""
+
+    def __init__(self) -> None:
+        #: functions whose running body must be replaced
+        self.changed: set[Entity] = set()
+        #: those of ``changed`` without a place to hook, entered from redirected ones only
+        self.parts: set[Entity] = set()
+        #: parts of the original that have no successor, but may be on a stack
+        self.gone_parts: list[Entity] = []
+        self.refusals: list[Refusal] = []
+
+
+def has_profiling_call(tables: SpecialTables, function: Entity) -> bool:
+    """Whether ftrace can hook ``function``: it is listed, or begins with the profiling call."""
+    if any(entry.special.name in _PROFILING_TABLES for entry in tables.entries_of(function)):
+        return True
+    machine = tables.view.machine
+    relocs = tables.view.relocs_between(function.section, function.start, min(function.start + 16, function.end))
+    for reloc in relocs[:1]:
+        lead = function.section.data[function.start : reloc.offset - 1]
+        return reloc.symbol.name in machine.profiling_calls and lead in machine.landing_pads
+    return False
+
+
+def find_changes(comparer: Comparer, users: tuple[Users, Users], ignored: set[str]) -> Changes:
+    """Compare all paired functions, then follow what the differences drag along."""
+    changes = Changes()
+    moves = moved_lines(comparer)
+    for patched in comparer.p.functions:
+        original = comparer.twins.original.get(patched)
+        if original is None or patched.name in ignored:
+            continue
+        if not _is_same(comparer, original, patched, moves):
+            changes.changed.add(patched)
+    _Propagation(comparer, users, changes, ignored).run()
+    return changes
+
+
+def _is_same(comparer: Comparer, a: Entity, b: Entity, moves: set[int]) -> bool:
+    one, other = comparer.o.readable(a), comparer.p.readable(b)
+    if one is None or other is None:
+        return _is_same_spelled(comparer, a, b)
+    if a.size != b.size or not comparer.same_refs(one, other) or not comparer.same_entries(a, b):
+        return False
+    return one.data == other.data or only_lines_differ(comparer, a, b, moves)
+
+
+def _is_same_spelled(comparer: Comparer, a: Entity, b: Entity) -> bool:
+    """Equality without understanding: bytes and relocations as they are written."""
+    if a.section.data[a.start : a.end] != b.section.data[b.start : b.end] or a.start != b.start:
+        return False
+    old = comparer.o.relocs_between(a.section, a.start, a.end)
+    new = comparer.p.relocs_between(b.section, b.start, b.end)
+    return [(r.offset, r.type, r.symbol.name, r.addend) for r in old] == [
+        (r.offset, r.type, r.symbol.name, r.addend) for r in new
+    ]
+
+
+class _Propagation:
+    """Grows the set of changed functions until every old body that must not run is replaced."""
+
+    def __init__(self, comparer: Comparer, users: tuple[Users, Users], changes: Changes, ignored: set[str]) -> None:
+        self.comparer = comparer
+        self.old_users, self.users = users
+        self.changes = changes
+        self.ignored = ignored
+        self.todo: list[Entity] = []
+
+    def run(self) -> None:
+        self.todo = sorted(self.changes.changed, key=lambda entity: entity.name)
+        while self.todo:
+            function = self.todo.pop()
+            self._add(self.users.family(function))
+            self._follow_parent(function)
+            if not has_profiling_call(self.comparer.tables[0], self.comparer.twins.original[function]):
+                self._follow_callers(function)
+        self._find_gone_parts()
+
+    def _add(self, functions: Iterable[Entity]) -> None:
+        for function in sorted(functions, key=lambda entity: entity.name):
+            if function in self.changes.changed or function not in self.comparer.twins.original:
+                continue
+            if function.name not in self.ignored:
+                self.changes.changed.add(function)
+                self.todo.append(function)
+
+    def _follow_parent(self, function: Entity) -> None:
+        """A change in ``foo.part.0`` changes ``foo``: it was one function in the source."""
+        parent = parent_name(function.name)
+        if parent is not None:
+            callers = self.users.branches[function] | self.users.pointers[function]
+            self._add(caller for caller in callers if caller.name == parent or parent_name(caller.name) == parent)
+
+    def _follow_callers(self, function: Entity) -> None:
+        """Without a place to hook, replace everything that enters the function instead."""
+        original = self.comparer.twins.original[function]
+        reachable = self.users.branches[function] | self.old_users.branches[original]
+        joined = any(
+            has_profiling_call(self.comparer.tables[0], self.comparer.twins.original[other])
+            for other in self.users.family(function)
+            if other in self.comparer.twins.original
+        )
+        escapes = bool(self.users.pointers[function] or self.old_users.pointers[original])
+        escapes |= function in self.users.elsewhere or original in self.old_users.elsewhere
+        local = original.symbol.bind == c.STB_LOCAL
+        if is_init_section(original.section.name):
+            self._refuse("init-code", original)
+        elif local and not escapes and (reachable or joined):
+            self.changes.parts.add(function)
+            self._add(self.users.branches[function])
+        else:
+            self._refuse("no-fentry", original)
+
+    def _refuse(self, code: str, original: Entity) -> None:
+        why, remedy = _REASONS[code]
+        refusal = Refusal(code, original.name, original.section.name, f"{original.name}: {why}", remedy)
+        if refusal not in self.changes.refusals:
+            self.changes.refusals.append(refusal)
+
+    def _find_gone_parts(self) -> None:
+        twins = self.comparer.twins
+        seen: set[Entity] = set()
+        for function in sorted(self.changes.changed, key=lambda entity: entity.name):
+            original = twins.original[function]
+            for part in _parts_of(original, self.old_users):
+                if part not in twins.patched and part not in seen:
+                    seen.add(part)
+                    self.changes.gone_parts.append(part)
+
+
+def _parts_of(function: Entity, users: Users) -> Iterator[Entity]:
+    family = users.family(function)
+    for other, callers in sorted(users.branches.items(), key=lambda item: item[0].name):
+        if other not in family and is_cold_child(other.name) and callers & family:
+            yield other
+    yield from sorted(family - {function}, key=lambda entity: entity.name)
+
+
+_REASONS = {
+    "init-code": (
+        "the changed code runs only while the kernel or module starts, which is over",
+        "leave the change out, put its effect into a pre-patch callback, or mark the function with "
+        "KPATCH_IGNORE_FUNCTION when the running kernel does not need it",
+    ),
+    "no-fentry": (
+        "the changed function cannot be hooked: it has no profiling call (notrace, noinstr, or assembler)",
+        "move the change into a caller that can be traced",
+    ),
+}
+
+
+def is_constant_table(view: View, users: Users, entity: Entity) -> bool:
+    """Whether a changed read-only object can be replaced together with all code that reads it."""
+    if entity.section.flags & c.SHF_WRITE or entity.symbol.bind != c.STB_LOCAL:
+        return False
+    body = view.readable(entity)
+    return (
+        body is not None
+        and not body.refs
+        and entity not in users.elsewhere
+        and not any(is_init_section(user.section.name) for user in users.pointers[entity])
+    )

@@ -1,0 +1,135 @@
+"""Comparison by meaning: whether two ranges, references or functions say the same."""
+
+from __future__ import annotations
+
+from kpatch.diff.model import Body, Entity, Ref, View
+from kpatch.diff.names import base_name, is_not_identity
+from kpatch.diff.special import Entry, SpecialTables
+from kpatch.elf.object import Section
+
+__all__ = ["Comparer", "Twins"]
+
+
+class Twins:
+    """Which entity of the original is which entity of the patched object; one to one."""
+
+    def __init__(self) -> None:
+        self.original: dict[Entity, Entity] = {}
+        self.patched: dict[Entity, Entity] = {}
+
+    def pair(self, original: Entity, patched: Entity) -> None:
+        self.original[patched] = original
+        self.patched[original] = patched
+
+    def same(self, original: Entity, patched: Entity) -> bool:
+        return self.original.get(patched) is original
+
+
+class Comparer:
+    """Compares the original with the patched object under the pairing ``twins``."""
+
+    def __init__(self, original: SpecialTables, patched: SpecialTables, twins: Twins) -> None:
+        self.tables = (original, patched)
+        self.o: View = original.view
+        self.p: View = patched.view
+        self.twins = twins
+        #: constants whose contents changed: code that refers to them changed too
+        self.changed_constants: set[Entity] = set()
+        self._copies: dict[tuple[Entity, Entity], bool] = {}
+        self._places: dict[tuple[Section, int, Section, int], bool] = {}
+
+    def same_ref(self, a: Ref, b: Ref) -> bool:
+        """Whether reference ``a`` of the original means what ``b`` of the patched object means."""
+        if a.kind != b.kind or a.offset != b.offset:
+            if a.kind == b.kind == "place":
+                return self._same_place(a, b)
+            return False
+        if a.kind == "entity":
+            assert isinstance(a.target, Entity) and isinstance(b.target, Entity)
+            return self._same_entity(a.target, b.target)
+        if a.kind == "place":
+            return self._same_place(a, b)
+        if a.kind == "ext" and a.target != b.target:
+            return base_name(str(a.target)) == base_name(str(b.target)) and "__UNIQUE_ID_" in str(a.target)
+        return a.target == b.target
+
+    def _same_entity(self, a: Entity, b: Entity) -> bool:
+        if self.twins.same(a, b):
+            return b not in self.changed_constants
+        if b in self.twins.original or not is_not_identity(b.name) or base_name(a.name) != base_name(b.name):
+            return False
+        known = self._copies.get((a, b))
+        if known is None:
+            self._copies[a, b] = True  # a reference back to itself is no difference
+            known = a.section.name.split(".")[1:2] == b.section.name.split(".")[1:2] and self.same_contents(a, b)
+            self._copies[a, b] = known
+        return known
+
+    def _same_place(self, a: Ref, b: Ref) -> bool:
+        assert isinstance(a.target, Section) and isinstance(b.target, Section)
+        key = (a.target, a.offset, b.target, b.offset)
+        known = self._places.get(key)
+        if known is None:
+            self._places[key] = True
+            known = self._places[key] = self._compare_places(a.target, a.offset, b.target, b.offset)
+        return known
+
+    def _compare_places(self, a: Section, at: int, b: Section, bt: int) -> bool:
+        if base_name(a.name) != base_name(b.name) or a.flags != b.flags:
+            return False
+        if a.name in self.o.machine.fragment_sections:
+            a_start, a_stop = self.tables[0].fragment(a, at)
+            b_start, b_stop = self.tables[1].fragment(b, bt)
+            return at - a_start == bt - b_start and self._same_fragment(a, a_start, a_stop, b, b_start, b_stop)
+        return at == bt and a.size == b.size and self.same_body(self.o.body(a, 0, a.size), self.p.body(b, 0, b.size))
+
+    def _same_fragment(self, a: Section, a0: int, a1: int, b: Section, b0: int, b1: int) -> bool:
+        return self.same_body(self.o.body(a, a0, a1), self.p.body(b, b0, b1)) and self._same_entries(
+            self.tables[0].entries_in(a, a0, a1), self.tables[1].entries_in(b, b0, b1), a0, b0
+        )
+
+    def same_body(self, a: Body, b: Body) -> bool:
+        """Whether two ranges hold the same bytes and refer to the same things."""
+        return a.data == b.data and self.same_refs(a, b)
+
+    def same_refs(self, a: Body, b: Body) -> bool:
+        """Whether the relocated fields of two ranges mean the same."""
+        if len(a.refs) != len(b.refs):
+            return False
+        return all(x[0] == y[0] and x[1] == y[1] and self.same_ref(x[2], y[2]) for x, y in zip(a.refs, b.refs))
+
+    def same_contents(self, a: Entity, b: Entity) -> bool:
+        """Whether two entities have the same bytes, by meaning."""
+        return a.size == b.size and self.same_body(self.o.body_of(a), self.p.body_of(b))
+
+    def same_entries(self, a: Entity, b: Entity) -> bool:
+        """Whether the special sections say the same of two functions (line numbers aside)."""
+        return self._same_entries(self.tables[0].entries_of(a), self.tables[1].entries_of(b), a.start, b.start)
+
+    def _same_entries(self, a: list[Entry], b: list[Entry], a0: int, b0: int) -> bool:
+        a = [entry for entry in a if not entry.special.derived]
+        b = [entry for entry in b if not entry.special.derived]
+        return len(a) == len(b) and all(self._same_entry(x, y) for x, y in zip(a, b))
+
+    def _same_entry(self, a: Entry, b: Entry) -> bool:
+        if a.special is not b.special:
+            return False
+        x, y = self.tables[0].body(a), self.tables[1].body(b)
+        if x.data != y.data or len(x.refs) != len(y.refs):
+            return False
+        for (slot, kind, one), (slot2, kind2, other) in zip(x.refs, y.refs):
+            if slot != slot2 or kind != kind2:
+                return False
+            blob = slot in a.special.blobs and one.kind == other.kind == "place"
+            if not (self._same_blob(a, slot, one, other) if blob else self.same_ref(one, other)):
+                return False
+        return True
+
+    def _same_blob(self, entry: Entry, slot: int, a: Ref, b: Ref) -> bool:
+        """Whether the code fragments ``a`` and ``b``, which the entry points to, are the same."""
+        length = entry.special.blobs[slot]
+        if length is None:
+            return self._same_place(a, b)
+        assert isinstance(a.target, Section) and isinstance(b.target, Section)
+        size = entry.section.data[entry.stop + length]
+        return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)

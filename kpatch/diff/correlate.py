@@ -1,0 +1,184 @@
+"""Correlation: which function or object of the patched side is which one of the original.
+
+Levels, surest first: equal names; compiler-numbered functions by contents; static locals by
+the places that refer to them.  Where two could be meant, nothing is paired and the object is
+remembered as ambiguous: code that needs it is refused.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from kpatch.diff.compare import Twins
+from kpatch.diff.model import Body, Entity, View
+from kpatch.diff.names import base_name, has_compiler_number, is_not_identity
+
+__all__ = ["correlate"]
+
+
+def correlate(original: View, patched: View) -> tuple[Twins, set[Entity]]:
+    """The pairing, and the objects of the patched side that could be one of several originals."""
+    twins = Twins()
+    _pair_named(original.functions, patched.functions, twins)
+    _pair_named(original.objects, patched.objects, twins)
+    _pair_numbered_functions(original, patched, twins)
+    _pair_static_locals(original, patched, twins)
+    return twins, _pair_leftovers(original, patched, twins)
+
+
+def _names(entity: Entity) -> list[str]:
+    return [symbol.name for symbol in entity.aliases]
+
+
+def _pair_named(originals: Iterable[Entity], patcheds: Iterable[Entity], twins: Twins) -> None:
+    """Pair what has a name of its own: one on each side, without a number of the compiler's."""
+    by_name: dict[str, list[Entity]] = defaultdict(list)
+    for entity in originals:
+        for name in _names(entity):
+            by_name[name].append(entity)
+    count: dict[str, int] = defaultdict(int)
+    patcheds = list(patcheds)
+    for entity in patcheds:
+        for name in _names(entity):
+            count[name] += 1
+    for entity in patcheds:
+        for name in _names(entity):
+            found = by_name.get(name, [])
+            if len(found) != 1 or count[name] != 1 or has_compiler_number(name) or is_not_identity(name):
+                continue
+            if found[0] not in twins.patched and entity not in twins.original:
+                twins.pair(found[0], entity)
+
+
+def _groups(entities: Iterable[Entity], taken: dict[Entity, Entity]) -> dict[str, list[Entity]]:
+    groups: dict[str, list[Entity]] = defaultdict(list)
+    for entity in entities:
+        if entity not in taken:
+            groups[base_name(entity.name)].append(entity)
+    return groups
+
+
+def _pair_numbered_functions(original: View, patched: View, twins: Twins) -> None:
+    """Pair ``foo.constprop.1`` and the like: a lone pair, else equal code, else equal names.
+
+    A wrong choice makes more functions count as changed, never fewer: a caller is unchanged
+    only if it calls the twin of what it called.
+    """
+    rest = _groups(original.functions, twins.patched)
+    for base, ours in _groups(patched.functions, twins.original).items():
+        theirs = rest.get(base, [])
+        if len(ours) == len(theirs) == 1:
+            twins.pair(theirs[0], ours[0])
+            continue
+        for same in (_same_shape, lambda a, b: a.name == b.name):
+            for entity in [entity for entity in ours if entity not in twins.original]:
+                free = [other for other in theirs if other not in twins.patched]
+                match = [other for other in free if same(other, entity)]
+                if len(match) == 1:
+                    twins.pair(match[0], entity)
+
+
+def _same_shape(a: Entity, b: Entity) -> bool:
+    return a.section.data[a.start : a.end] == b.section.data[b.start : b.end]
+
+
+def _numbered(entities: Iterable[Entity], taken: dict[Entity, Entity]) -> dict[Entity, str]:
+    """The unpaired objects whose identity matters, with their base names."""
+    return {
+        entity: base_name(entity.name)
+        for entity in entities
+        if entity not in taken and not is_not_identity(entity.name)
+    }
+
+
+def _pair_static_locals(original: View, patched: View, twins: Twins) -> None:
+    """Pair static locals by the code and data that refer to them, until nothing more is found."""
+    pairs = [(a, b) for b, a in twins.original.items()]
+    while pairs:
+        ours, theirs = _numbered(patched.objects, twins.original), _numbered(original.objects, twins.patched)
+        if not ours or not theirs:
+            return
+        found = _agreed(_evidence(original, patched, pairs, theirs, ours))
+        for a, b in found:
+            twins.pair(a, b)
+        if not found:
+            return
+        pairs = pairs + found
+
+
+def _evidence(
+    original: View,
+    patched: View,
+    pairs: list[tuple[Entity, Entity]],
+    theirs: dict[Entity, str],
+    ours: dict[Entity, str],
+) -> set[tuple[Entity, Entity]]:
+    """Who could be whom, told by each paired function or object that refers to both."""
+    votes: set[tuple[Entity, Entity]] = set()
+    for a, b in pairs:
+        one, other = original.readable(a), patched.readable(b)
+        if one is None or other is None or not one.refs or not other.refs:
+            continue
+        if len(one.refs) == len(other.refs) and one.data == other.data:
+            votes.update(_by_position(one, other, theirs, ours))
+        else:
+            votes.update(_by_name(one, other, theirs, ours))
+    return votes
+
+
+def _by_position(
+    one: Body, other: Body, theirs: dict[Entity, str], ours: dict[Entity, str]
+) -> Iterable[tuple[Entity, Entity]]:
+    for (_, _, a), (_, _, b) in zip(one.refs, other.refs):
+        if a.kind == b.kind == "entity" and isinstance(a.target, Entity) and isinstance(b.target, Entity):
+            base = theirs.get(a.target)
+            if base is not None and base == ours.get(b.target) and a.target.size == b.target.size:
+                yield a.target, b.target
+
+
+def _by_name(
+    one: Body, other: Body, theirs: dict[Entity, str], ours: dict[Entity, str]
+) -> Iterable[tuple[Entity, Entity]]:
+    left, right = _referred(one, theirs), _referred(other, ours)
+    for base, mine in right.items():
+        candidates = left.get(base, [])
+        if len(mine) == len(candidates) == 1:
+            yield candidates[0], mine[0]
+
+
+def _referred(body: Body, among: dict[Entity, str]) -> dict[str, list[Entity]]:
+    groups: dict[str, list[Entity]] = defaultdict(list)
+    for _, _, ref in body.refs:
+        if isinstance(ref.target, Entity) and ref.target in among and ref.target not in groups[among[ref.target]]:
+            groups[among[ref.target]].append(ref.target)
+    return groups
+
+
+def _agreed(votes: set[tuple[Entity, Entity]]) -> list[tuple[Entity, Entity]]:
+    """The votes that no other vote contradicts."""
+    of_original: dict[Entity, set[Entity]] = defaultdict(set)
+    of_patched: dict[Entity, set[Entity]] = defaultdict(set)
+    for a, b in votes:
+        of_original[a].add(b)
+        of_patched[b].add(a)
+    agreed = [(a, b) for a, b in votes if len(of_original[a]) == len(of_patched[b]) == 1]
+    return sorted(agreed, key=lambda pair: (pair[1].name, pair[1].section.name))
+
+
+def _pair_leftovers(original: View, patched: View, twins: Twins) -> set[Entity]:
+    """Pair a lone rest of one name, which moved with inlined code; more than one is ambiguous."""
+    theirs: dict[str, list[Entity]] = defaultdict(list)
+    for entity, base in _numbered(original.objects, twins.patched).items():
+        theirs[base].append(entity)
+    ours: dict[str, list[Entity]] = defaultdict(list)
+    for entity, base in _numbered(patched.objects, twins.original).items():
+        ours[base].append(entity)
+    ambiguous: set[Entity] = set()
+    for base, mine in ours.items():
+        candidates = theirs.get(base, [])
+        if len(mine) == len(candidates) == 1 and mine[0].size == candidates[0].size:
+            twins.pair(candidates[0], mine[0])
+        elif candidates:
+            ambiguous.update(mine)
+    return ambiguous

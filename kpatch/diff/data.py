@@ -1,0 +1,198 @@
+"""Changed data: what a running kernel already holds cannot be changed by new code.
+
+Read-only tables that only replaced code can see are copied with it; everything else that
+differs is refused, because running code and other objects hold pointers to the old contents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kpatch.diff.changes import Users, is_constant_table
+from kpatch.diff.compare import Comparer
+from kpatch.diff.model import Entity, View
+from kpatch.diff.names import base_name, is_init_section, is_not_identity
+from kpatch.diff.result import Refusal
+from kpatch.elf import const as c
+from kpatch.elf.object import Section
+
+__all__ = ["check_registrations", "find_changed_data"]
+
+_HOLDS_OBJECTS = (
+    ".data",
+    ".rodata",
+    ".bss",
+    ".init.data",
+    ".init.rodata",
+    ".ref.data",
+    ".sdata",
+    "__dyndbg",
+    ".lrodata",
+)
+_NO_EFFECT = (
+    ".comment",
+    ".note",
+    ".discard",
+    ".debug",
+    ".rela",
+    ".eh_frame",
+    ".BTF",
+    ".llvm",
+    ".gnu",
+    ".stab",
+    ".printk_index",
+    ".sframe",
+    ".ctf",
+    ".modinfo",
+    ".orc_",
+    ".group",
+    ".kpatch.",
+    ".static_call.text",
+    "__tracepoints_strings",
+    ".symtab",
+    ".shstrtab",
+    ".strtab",
+)
+
+_KINDS = (
+    (("__ksymtab", "___ksymtab", "___kcrctab", "__kcrctab", ".export_symbol"), "changed-export", "an EXPORT_SYMBOL"),
+    ((".initcall", ".con_initcall", ".exitcall"), "changed-initcall", "an initcall"),
+    (("__param", ".init.setup", "__modver"), "changed-param", "a module or kernel parameter"),
+)
+_REMEDIES = {
+    "changed-export": "leave the EXPORT_SYMBOL out: a running kernel's symbol table cannot grow; put the users of the "
+    "symbol into this patch instead",
+    "changed-initcall": "initcalls ran long ago: use a pre-patch or post-patch callback",
+    "changed-param": "leave the parameter out: parameters are registered when the kernel or module starts",
+    "changed-registration": "the section is read when the kernel or module starts: leave the change out, or name the "
+    "section in KPATCH_IGNORE_SECTION when the running kernel does not need it",
+    "changed-data": "initial values do not reach a running kernel: set the new value in a callback, use a shadow "
+    "variable, or name the section in KPATCH_IGNORE_SECTION",
+}
+
+
+def find_changed_data(comparer: Comparer, users: Users, ignored: set[str]) -> tuple[set[Entity], list[Refusal]]:
+    """Constants that can be replaced with the code that reads them, and what must be refused."""
+    constants: set[Entity] = set()
+    refusals = []
+    for patched, original in comparer.twins.original.items():
+        if patched.is_function or patched.section.name in ignored or is_not_identity(patched.name):
+            continue
+        if not _holds_objects(patched.section) or _is_same(comparer, original, patched):
+            continue
+        if is_constant_table(comparer.p, users, patched) and is_constant_table(comparer.o, users, original):
+            constants.add(patched)
+        else:
+            refusals.append(_changed_data(original, patched))
+    refusals.extend(_anonymous_data(comparer, ignored))
+    return constants, sorted(refusals, key=lambda refusal: (refusal.code, refusal.symbol))
+
+
+def _holds_objects(section: Section) -> bool:
+    return section.name.startswith(_HOLDS_OBJECTS)
+
+
+def _is_same(comparer: Comparer, a: Entity, b: Entity) -> bool:
+    if a.size != b.size:
+        return False
+    if a.section.type == c.SHT_NOBITS or b.section.type == c.SHT_NOBITS:
+        return _is_zero(comparer.o, a) and _is_zero(comparer.p, b)
+    return comparer.same_contents(a, b)
+
+
+def _is_zero(view: View, entity: Entity) -> bool:
+    if entity.section.type == c.SHT_NOBITS:
+        return True
+    body = view.body_of(entity)
+    return not body.refs and not any(body.data)
+
+
+def _changed_data(original: Entity, patched: Entity) -> Refusal:
+    what = (
+        f"its size changes from {original.size} to {patched.size} bytes"
+        if original.size != patched.size
+        else ("its initial value changes")
+    )
+    if is_init_section(original.section.name):
+        what += " (data of the start-up code)"
+    remedy = _REMEDIES["changed-data"]
+    return Refusal("changed-data", original.name, original.section.name, f"data {original.name}: {what}", remedy)
+
+
+def _anonymous_data(comparer: Comparer, ignored: set[str]) -> Iterator[Refusal]:
+    """Writable data without symbols: nobody can tell what it is, so it must not differ."""
+    old, new = (_writable_rest(view) for view in (comparer.o, comparer.p))
+    for name in sorted(old.keys() | new.keys()):
+        if name in ignored:
+            continue
+        a, b = old.get(name, []), new.get(name, [])
+        same = len(a) == len(b) and all(
+            comparer.same_body(comparer.o.body(x, 0, x.size), comparer.p.body(y, 0, y.size)) for x, y in zip(a, b)
+        )
+        if not same:
+            message = f"section {name} holds data without symbols, and it differs"
+            yield Refusal("changed-data", "", name, message, _REMEDIES["changed-data"])
+
+
+def _writable_rest(view: View) -> dict[str, list[Section]]:
+    found: dict[str, list[Section]] = {}
+    for section in view.obj.sections:
+        if not section.flags & c.SHF_WRITE or section.type == c.SHT_NOBITS or not section.size:
+            continue
+        if _holds_objects(section) and section not in view.in_section:
+            found.setdefault(base_name(section.name), []).append(section)
+    return found
+
+
+def check_registrations(comparer: Comparer, ignored: set[str]) -> list[Refusal]:
+    """Sections whose mere presence takes effect at link time or at start: they must be equal."""
+    old, new = (_registrations(view) for view in (comparer.o, comparer.p))
+    refusals = []
+    for name in sorted(old.keys() | new.keys()):
+        a, b = old.get(name, []), new.get(name, [])
+        if name in ignored or (len(a) == len(b) and all(_same_section(comparer, x, y) for x, y in zip(a, b))):
+            continue
+        code, what = next(
+            ((code, what) for prefixes, code, what in _KINDS if name.startswith(prefixes)),
+            ("changed-registration", f"section {name}"),
+        )
+        symbol = _named_by(name) or _first_symbol(comparer, a, b)
+        action = "new" if not a else "removed" if not b else "changed"
+        message = f"{what} is {action}" + (f" ({symbol})" if symbol else "")
+        refusals.append(Refusal(code, symbol, name, message, _REMEDIES[code]))
+    return refusals
+
+
+def _registrations(view: View) -> dict[str, list[Section]]:
+    found: dict[str, list[Section]] = {}
+    for section in view.obj.sections:
+        name = section.name
+        if name != ".export_symbol" and not section.flags & c.SHF_ALLOC:
+            continue
+        if section.is_text or not section.size or name in view.machine.specials or name.startswith(_NO_EFFECT):
+            continue
+        if _holds_objects(section) or name in view.machine.fragment_sections:
+            continue
+        found.setdefault(name, []).append(section)
+    return found
+
+
+def _same_section(comparer: Comparer, a: Section, b: Section) -> bool:
+    return a.size == b.size and comparer.same_body(comparer.o.body(a, 0, a.size), comparer.p.body(b, 0, b.size))
+
+
+def _named_by(section: str) -> str:
+    """The symbol that a ``___ksymtab+foo`` section tells."""
+    return section.partition("+")[2]
+
+
+def _first_symbol(comparer: Comparer, a: list[Section], b: list[Section]) -> str:
+    """The first thing that one side's section refers to and the other's does not."""
+
+    def targets(view: View, sections: list[Section]) -> list[str]:
+        bodies = [view.body(section, 0, section.size) for section in sections]
+        refs = [ref.target for body in bodies for _, _, ref in body.refs]
+        return [target.name for target in refs if isinstance(target, Entity)]
+
+    old, new = targets(comparer.o, a), targets(comparer.p, b)
+    return next(iter(sorted(set(old) ^ set(new))), "")

@@ -1,0 +1,364 @@
+"""Inclusion: exactly the closure that the changed functions need, written to the out object.
+
+Rules: a call of an included function goes to its new body; a pointer to a function of the
+running kernel stays a pointer to the original, so that pointers compare equal and everything
+is redirected in one place; data of the running kernel is referred to, never copied; strings,
+compiler constants and objects of one macro use are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kpatch.diff.changes import Changes, Users
+from kpatch.diff.compare import Comparer
+from kpatch.diff.model import Entity, Ref, View
+from kpatch.diff.names import is_init_section
+from kpatch.diff.result import DiffResult, Refusal
+from kpatch.diff.special import Entry, SpecialTables
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+from kpatch.errors import Unpatchable
+
+__all__ = ["Inclusion"]
+
+
+class Inclusion:
+    """Builds the out object from the patched one. All sets hold entities of the patched side."""
+
+    def __init__(
+        self, comparer: Comparer, users: Users, changes: Changes, ambiguous: set[Entity], result: DiffResult
+    ) -> None:
+        self.comparer = comparer
+        #: who refers to what in the original
+        self.original_users = users
+        self.tables: SpecialTables = comparer.tables[1]
+        self.view: View = comparer.p
+        self.changes = changes
+        self.ambiguous = ambiguous
+        self.result = result
+        self.out = ElfObject(self.view.obj.machine, self.view.obj.order, self.view.obj.flags, self.view.obj.osabi)
+        self.symbols: dict[Entity, Symbol] = {}
+        self._undefined: dict[str, Symbol] = {}
+        self._copies: dict[tuple[Section, int], tuple[Section, int]] = {}
+        self._pools: dict[tuple[str, int], tuple[Section, dict[bytes, int]]] = {}
+        self._entries: dict[Section, list[Entry]] = {}
+        self._todo: list[Entity] = []
+        self._special_out: dict[str, Section] = {}
+        #: parts of out sections to relocate: (view section, start, stop, out section, out start)
+        self._pending: list[tuple[Section, int, int, Section, int]] = []
+
+    def run(self, extra: list[Section]) -> ElfObject:
+        """Include the changed functions, the author's sections ``extra``, and all that they need."""
+        for function in self._in_order(self.changes.changed):
+            self._include_function(function)
+        for section in extra:
+            self._copy_range(section, 0, section.size, section.name)
+        while self._pending:
+            self._relocate(*self._pending.pop(0))
+        self._finish_pools()
+        return self.out
+
+    def _in_order(self, entities: set[Entity]) -> Iterator[Entity]:
+        return (entity for entity in self.view.functions if entity in entities)
+
+    # -- what is copied -------------------------------------------------------------------
+
+    def _include_function(self, function: Entity) -> Symbol:
+        if function in self.symbols:
+            return self.symbols[function]
+        section = function.section
+        alone = len(self.view.in_section[section]) == 1
+        start, stop = (0 if alone else function.lead), (section.size if alone else function.end)
+        if is_init_section(section.name):
+            self._refuse(
+                "init-code", function.name, section.name, "new code calls a function that the kernel frees after start"
+            )
+        name = section.name if alone else f".text.{function.name}"
+        original = self.comparer.twins.original.get(function)
+        symbol = Symbol(original.name if original else function.name, None, function.start - start, function.size)
+        symbol.type = c.STT_FUNC
+        self.symbols[function] = symbol
+        symbol.section, _ = self._copy_range(section, start, stop, name)
+        self.out.add_symbol(symbol)
+        if original is None:
+            self.result.new_functions.append(function.name)
+        for entry in self._entries_of(function, section, start, stop):
+            self._include_entry(entry)
+        return symbol
+
+    def _entries_of(self, function: Entity, section: Section, start: int, stop: int) -> list[Entry]:
+        """Its entries, and those of places in its section that no function covers (its end)."""
+        entries = [*self.tables.entries_of(function), *self.tables.entries_in(section, start, stop + 1)]
+        return sorted(entries, key=lambda entry: (entry.section.name, entry.start))
+
+    def _include_object(self, entity: Entity) -> Symbol:
+        section = entity.section
+        if entity in self.ambiguous:
+            self._refuse(
+                "ambiguous-static-local",
+                entity.name,
+                section.name,
+                f"static variable {entity.name} could be one of several variables of the running kernel",
+                "give the static variables different names, or use a shadow variable",
+            )
+        if is_init_section(section.name):
+            self._refuse("init-data", entity.name, section.name, "new data that is freed after start is used")
+        alone = len(self.view.in_section[section]) == 1
+        start, stop = (0, section.size) if alone else (entity.start, entity.end)
+        original = self.comparer.twins.original.get(entity)
+        symbol = Symbol(original.name if original else entity.name, None, entity.start - start, entity.size)
+        symbol.type = entity.symbol.type
+        self.symbols[entity] = symbol
+        symbol.section, _ = self._copy_range(section, start, stop, section.name)
+        self.out.add_symbol(symbol)
+        self.result.new_data.append(entity.name)
+        return symbol
+
+    def _copy_range(self, section: Section, start: int, stop: int, name: str) -> tuple[Section, int]:
+        """Copy ``section[start:stop]`` once; its references follow later. Returns section and offset."""
+        known = self._copies.get((section, start))
+        if known is not None:
+            return known
+        data = b"" if section.type == c.SHT_NOBITS else section.data[start:stop]
+        flags = section.flags & ~(c.SHF_GROUP | c.SHF_LINK_ORDER)
+        copy = Section(name, section.type, flags, data, _alignment(section, start), section.entsize, stop - start)
+        self.out.add_section(copy)
+        self._copies[section, start] = copy, 0
+        self._pending.append((section, start, stop, copy, 0))
+        return copy, 0
+
+    def _append(self, out: Section, section: Section, start: int, stop: int, align: int) -> int:
+        """Append ``section[start:stop]`` to ``out``; returns where it begins."""
+        pad = -out.size % align
+        offset = out.size + pad
+        out.data += bytes(pad) + section.data[start:stop]
+        out.size = len(out.data)
+        self._pending.append((section, start, stop, out, offset))
+        return offset
+
+    def _fragment(self, section: Section, start: int, stop: int) -> tuple[Section, int]:
+        """The copy of a code fragment, in one out section for all of its kind."""
+        known = self._copies.get((section, start))
+        if known is None:
+            out = self._out_table(section)
+            known = self._copies[section, start] = out, self._append(out, section, start, stop, 1)
+            for entry in self.tables.entries_in(section, start, stop):
+                self._include_entry(entry)
+        return known
+
+    def _out_table(self, section: Section) -> Section:
+        out = self._special_out.get(section.name)
+        if out is None:
+            flags = section.flags & ~(c.SHF_GROUP | c.SHF_LINK_ORDER)
+            out = Section(section.name, section.type, flags, b"", section.addralign, section.entsize)
+            self._special_out[section.name] = self.out.add_section(out)
+        return out
+
+    def _include_entry(self, entry: Entry) -> None:
+        if entry.special.drop or entry in self._entries.setdefault(entry.section, []):
+            return
+        if entry.special.key is not None and not self._key_is_reachable(entry):
+            return
+        self._entries[entry.section].append(entry)
+        out = self._out_table(entry.section)
+        offset = self._append(out, entry.section, entry.start, entry.stop, entry.special.align)
+        self.result.special[entry.special.name] = self.result.special.get(entry.special.name, 0) + 1
+        if entry.special.name == ".orc_unwind_ip":
+            self._include_orc(entry, offset)
+
+    def _include_orc(self, entry: Entry, offset: int) -> None:
+        """The unwinder's record that goes with an instruction pointer: same number, other section."""
+        records = self.view.obj.section(".orc_unwind")
+        count = entry.section.size // 4
+        if records is None or records.size % count:
+            raise Unpatchable("the unwind tables .orc_unwind and .orc_unwind_ip do not fit together")
+        size = records.size // count
+        number = entry.start // 4
+        self._append(self._out_table(records), records, number * size, (number + 1) * size, 1)
+        self.result.special[".orc_unwind"] = self.result.special.get(".orc_unwind", 0) + 1
+
+    def _key_is_reachable(self, entry: Entry) -> bool:
+        """Whether the kernel can find the static key of ``entry`` while it loads the hot patch."""
+        assert entry.special.key is not None
+        relocs = self.view.relocs_between(
+            entry.section, entry.start + entry.special.key, entry.start + entry.special.key + 1
+        )
+        if not relocs or self.result.objname == "vmlinux":
+            return True
+        ref = self.view.ref(entry.section, relocs[0])
+        if not isinstance(ref.target, Entity) or ref.target not in self.comparer.twins.original:
+            return True
+        name = ref.target.name
+        if name.startswith(("__tracepoint_", "__SCK__tp_func_", "__UNIQUE_ID_ddebug")):
+            self.result.warnings.append(f"{name}: this tracepoint or debug message stays silent in the hot patch")
+            return False
+        self._refuse(
+            "module-key",
+            name,
+            entry.section.name,
+            f"the static key or call {name} belongs to module {self.result.objname}",
+            "use static_key_enabled(), or KPATCH_STATIC_CALL(), in the patched function",
+        )
+        return False
+
+    # -- where references lead ------------------------------------------------------------
+
+    def _relocate(self, section: Section, start: int, stop: int, out: Section, at: int) -> None:
+        for reloc in self.view.relocs_between(section, start, stop):
+            if not self.view.machine.width.get(reloc.type):
+                continue
+            ref = self.view.ref(section, reloc, start)
+            bias = self.view.bias(section, reloc, start)
+            if ref.kind == "ext":
+                bias = 0
+            place = self._place_of(section, reloc.offset, start, ref)
+            symbol, offset = place
+            out.relocs.append(Reloc(at + reloc.offset - start, reloc.type, symbol, offset - bias))
+        if section.is_text and len(self.view.in_section.get(section, ())) > 1:
+            for field, target in self.view.hidden_branches(section, start, stop):
+                entity = self.view.entity_at(section, target)
+                assert entity is not None
+                ref = Ref("entity", entity, target - entity.start)
+                symbol, offset = self._function(entity, ref, branch=True)
+                out.relocs.append(Reloc(at + field - start, self.view.machine.r_branch, symbol, offset - 4))
+        out.relocs.sort(key=lambda reloc: reloc.offset)
+
+    def _place_of(self, section: Section, field: int, start: int, ref: Ref) -> tuple[Symbol, int]:
+        target = ref.target
+        if ref.kind == "ext":
+            return self.undefined(str(target)), ref.offset
+        if ref.kind in ("str", "const"):
+            assert isinstance(target, bytes)
+            return self._pooled(ref.kind, target, ref.offset)
+        if ref.kind == "abs":
+            assert isinstance(target, int)
+            return self._absolute(target), ref.offset
+        if isinstance(target, Entity) and target.is_function:
+            special = section.name in self.view.machine.specials
+            branch = special or (section.is_text and self.view.machine.is_branch(section.data, field))
+            return self._function(target, ref, branch)
+        if isinstance(target, Entity):
+            return self._object(target), ref.offset
+        assert isinstance(target, Section)
+        return self._section_place(section, field, target, ref.offset)
+
+    def _function(self, target: Entity, ref: Ref, branch: bool) -> tuple[Symbol, int]:
+        original = self.comparer.twins.original.get(target)
+        replaced = target in self.changes.changed
+        inside = ref.offset != 0 and (replaced or original is None)
+        if original is not None and not inside and not (branch and replaced):
+            self._check_sealed(target, original, branch)
+            return self.undefined(original.name), ref.offset
+        return self._include_function(target), ref.offset
+
+    def _check_sealed(self, target: Entity, original: Entity, branch: bool) -> None:
+        """A pointer that no code held before may lead to a landing pad that the kernel took away."""
+        if branch or original.section.data[original.start : original.start + 4] != b"\xf3\x0f\x1e\xfa":
+            return
+        if original.symbol.bind == c.STB_LOCAL and not self._address_was_taken(original):
+            self._refuse(
+                "sealed-function",
+                original.name,
+                original.section.name,
+                f"the patch takes the address of {original.name}, which no code did before: "
+                "with indirect branch tracking a call through it faults",
+                "call the function directly, or give the patch a copy of it under another name",
+            )
+
+    def _address_was_taken(self, original: Entity) -> bool:
+        users = self.original_users
+        return original in users.elsewhere or bool(users.pointers[original])
+
+    def _object(self, entity: Entity) -> Symbol:
+        if entity in self.symbols:
+            return self.symbols[entity]
+        original = self.comparer.twins.original.get(entity)
+        if original is None or entity in self.comparer.changed_constants:
+            return self._include_object(entity)
+        return self.undefined(original.name)
+
+    def _section_place(self, section: Section, field: int, target: Section, offset: int) -> tuple[Symbol, int]:
+        if target.name in self.view.machine.fragment_sections:
+            start, stop = self._fragment_range(section, field, target, offset)
+            out, at = self._fragment(target, start, stop)
+            assert out.symbol is not None
+            return out.symbol, at + offset - start
+        known = self._copies.get((target, 0))
+        if known is None and target.is_text and self.view.in_section.get(target):
+            entity = self.view.in_section[target][0]
+            symbol = self.symbols.get(entity)
+            if symbol is not None and symbol.section is not None and len(self.view.in_section[target]) == 1:
+                return symbol, offset - entity.start
+            raise Unpatchable(f"code refers to {target.name}+{offset:#x}, where no function is")
+        if known is None and target.flags & c.SHF_WRITE:
+            self._refuse(
+                "unknown-data",
+                "",
+                target.name,
+                f"code refers to writable data without a symbol in section {target.name}",
+                "report the object: the compiler did something new",
+            )
+        out, at = self._copy_range(target, 0, target.size, target.name)
+        assert out.symbol is not None
+        return out.symbol, at + offset
+
+    def _fragment_range(self, section: Section, field: int, target: Section, offset: int) -> tuple[int, int]:
+        special = self.view.machine.specials.get(section.name)
+        if special is not None:
+            for entry in self._entries.get(section, ()):
+                length = special.blobs.get(field - entry.start)
+                if entry.start <= field < entry.stop and length is not None:
+                    return offset, offset + section.data[entry.stop + length]
+        return self.tables.fragment(target, offset)
+
+    # -- symbols and pools ----------------------------------------------------------------
+
+    def undefined(self, name: str) -> Symbol:
+        """The out object's reference to ``name`` of the running kernel."""
+        symbol = self._undefined.get(name)
+        if symbol is None:
+            symbol = self._undefined[name] = self.out.add_symbol(Symbol(name, bind=c.STB_GLOBAL))
+        return symbol
+
+    def _absolute(self, value: int) -> Symbol:
+        name = f"kpatch_abs_{value:x}"
+        known = next((symbol for symbol in self.out.symbols if symbol.name == name), None)
+        return known or self.out.add_symbol(Symbol(name, None, value, shndx=c.SHN_ABS))
+
+    def _pooled(self, kind: str, data: bytes, offset: int) -> tuple[Symbol, int]:
+        """A string (``offset`` is the width of a character) or a merged constant."""
+        width, inner = (offset, 0) if kind == "str" else (len(data), offset)
+        name = f".rodata.str{width}.{width}" if kind == "str" else f".rodata.cst{width}"
+        pool = self._pools.get((name, width))
+        if pool is None:
+            flags = c.SHF_ALLOC | c.SHF_MERGE | (c.SHF_STRINGS if kind == "str" else 0)
+            section = Section(name, flags=flags, addralign=width, entsize=width)
+            pool = self._pools[name, width] = self.out.add_section(section), {}
+        section, known = pool
+        if data not in known:
+            known[data] = section.size
+            section.data += data
+            section.size = len(section.data)
+        assert section.symbol is not None
+        return section.symbol, known[data] + inner
+
+    def _finish_pools(self) -> None:
+        """References into merged sections go to symbols: a linker may move the pieces apart."""
+        for section, _ in self._pools.values():
+            section.flags &= ~(c.SHF_MERGE | c.SHF_STRINGS)
+            section.entsize = 0
+        self.result.references = sorted(self._undefined)
+
+    def _refuse(self, code: str, symbol: str, section: str, message: str, remedy: str = "") -> None:
+        refusal = Refusal(code, symbol, section, message, remedy or "leave this part of the change out")
+        if refusal not in self.result.refusals:
+            self.result.refusals.append(refusal)
+
+
+def _alignment(section: Section, start: int) -> int:
+    """The strictest alignment that a copy from ``start`` on still needs."""
+    align = max(section.addralign, 1)
+    while start % align:
+        align //= 2
+    return align

@@ -1,0 +1,287 @@
+"""One object as the differ sees it: functions and data objects, and where references lead.
+
+A reference is read by what it means: a string by its contents, a section symbol plus an
+offset by the object that lies there (ELF leaves the spelling to the assembler).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+from kpatch.arch.machine import Machine
+from kpatch.diff.names import is_prefix_symbol
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+from kpatch.errors import Unpatchable
+
+__all__ = ["Body", "Entity", "Ref", "View"]
+
+
+class Entity:
+    """A function or a data object: all symbols of one place, the bytes ``start:end`` of a section."""
+
+    __slots__ = ("aliases", "end", "is_function", "lead", "section", "start", "symbol")
+
+    def __init__(self, symbol: Symbol, section: Section, is_function: bool) -> None:
+        self.symbol = symbol
+        self.aliases = [symbol]
+        self.section = section
+        self.start = symbol.value
+        self.end = min(symbol.value + symbol.size, section.size)
+        self.is_function = is_function
+        #: first byte of the padding that belongs to the function (``__pfx_``), else ``start``
+        self.lead = symbol.value
+
+    @property
+    def name(self) -> str:
+        return self.symbol.name
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    def add_alias(self, symbol: Symbol) -> None:
+        """Take a further symbol of the same place; the most visible one names it."""
+        self.aliases.append(symbol)
+        self.end = max(self.end, min(symbol.value + symbol.size, self.section.size))
+        rank = {c.STB_GLOBAL: 0, c.STB_WEAK: 1}
+        if rank.get(symbol.bind, 2) < rank.get(self.symbol.bind, 2):
+            self.symbol = symbol
+
+    def __repr__(self) -> str:
+        return f"Entity({self.name})"
+
+
+class Ref(NamedTuple):
+    """What a relocation refers to.
+
+    ``kind``: ``ext`` (target is the name of an undefined symbol), ``entity``, ``str`` (target is
+    the string's bytes), ``const`` (bytes of a merged constant), ``place`` (a section without
+    symbols there: jump table, code fragment), ``abs``.  ``offset`` is in bytes from the target.
+    """
+
+    kind: str
+    target: str | bytes | Entity | Section | int
+    offset: int
+
+
+class Body(NamedTuple):
+    """Contents of a range: the bytes with relocated fields zeroed, and what the fields refer to."""
+
+    data: bytes
+    refs: list[tuple[int, int, Ref]]
+
+
+class View:
+    """Index over one object. Raises :class:`BadInput` for damage, Unpatchable for what is unknown."""
+
+    def __init__(self, obj: ElfObject, machine: Machine) -> None:
+        self.obj = obj
+        self.machine = machine
+        self.functions: list[Entity] = []
+        self.objects: list[Entity] = []
+        self.of_symbol: dict[Symbol, Entity] = {}
+        self.in_section: dict[Section, list[Entity]] = {}
+        self._starts: dict[Section, list[int]] = {}
+        self._offsets: dict[Section, list[int]] = {}
+        self._bodies: dict[tuple[Section, int, int], Body] = {}
+        #: why the contents of an entity could not be understood
+        self.unreadable: dict[Entity, Unpatchable] = {}
+        self._index_entities()
+
+    def _index_entities(self) -> None:
+        places: dict[tuple[Section, int], Entity] = {}
+        prefixes = []
+        for symbol in self.obj.symbols:
+            section = symbol.section
+            if section is None or not self._is_entity(symbol, section):
+                continue
+            if symbol.type == c.STT_FUNC and is_prefix_symbol(symbol.name):
+                prefixes.append(symbol)
+                continue
+            known = places.get((section, symbol.value))
+            if known:
+                known.add_alias(symbol)
+            else:
+                known = places[section, symbol.value] = Entity(symbol, section, section.is_text)
+                (self.functions if section.is_text else self.objects).append(known)
+                self.in_section.setdefault(section, []).append(known)
+            self.of_symbol[symbol] = known
+        for section, entities in self.in_section.items():
+            entities.sort(key=lambda entity: entity.start)
+            self._starts[section] = [entity.start for entity in entities]
+        for symbol in prefixes:
+            assert symbol.section is not None
+            follower = places.get((symbol.section, symbol.value + symbol.size))
+            if follower and follower.is_function:
+                follower.lead = min(follower.lead, symbol.value)
+        order = {section: number for number, section in enumerate(self.obj.sections)}
+        self.functions.sort(key=lambda entity: (order[entity.section], entity.start))
+        self.objects.sort(key=lambda entity: (order[entity.section], entity.start))
+
+    @staticmethod
+    def _is_entity(symbol: Symbol, section: Section) -> bool:
+        if symbol.name.startswith(".L") and section.is_text:
+            return False
+        if section.is_text:
+            return symbol.type == c.STT_FUNC and bool(symbol.size)
+        if section.is_string or not section.flags & c.SHF_ALLOC:
+            return False
+        named = symbol.type in (c.STT_OBJECT, c.STT_TLS) or (symbol.type == c.STT_NOTYPE and symbol.bind)
+        return bool(named)
+
+    def entity_at(self, section: Section, offset: int) -> Entity | None:
+        """The entity that covers ``offset`` or, in data, ends there or is the nearest before."""
+        starts = self._starts.get(section)
+        if not starts:
+            return None
+        entities = self.in_section[section]
+        entity = entities[max(bisect_right(starts, offset) - 1, 0)]
+        if section.is_text and not entity.lead <= offset < max(entity.end, entity.start + 1):
+            return None
+        return entity
+
+    def relocs_between(self, section: Section, start: int, stop: int) -> list[Reloc]:
+        """The relocations whose field begins in ``start:stop``, in order of their offsets."""
+        offsets = self._offsets.get(section)
+        if offsets is None:
+            relocs = section.relocs
+            if any(a.offset > b.offset for a, b in zip(relocs, relocs[1:])):
+                relocs.sort(key=lambda reloc: reloc.offset)
+            offsets = self._offsets[section] = [reloc.offset for reloc in relocs]
+        return section.relocs[bisect_left(offsets, start) : bisect_left(offsets, stop)]
+
+    def ref(self, section: Section, reloc: Reloc, start: int = 0) -> Ref:
+        """What ``reloc`` of ``section`` means; ``start`` is where the code around it begins."""
+        symbol = reloc.symbol
+        target = symbol.section
+        if target is None:
+            if symbol.shndx == c.SHN_ABS:
+                return Ref("abs", symbol.value, reloc.addend)
+            if symbol.shndx == c.SHN_COMMON:
+                raise Unpatchable(f"{symbol.name} is a common symbol", "compile with -fno-common")
+            return Ref("ext", symbol.name, reloc.addend)
+        offset = symbol.value + reloc.addend + self.bias(section, reloc, start)
+        entity = self.of_symbol.get(symbol)
+        if entity is None or entity.section is not target:
+            return self._ref_into(target, offset)
+        return Ref("entity", entity, offset - entity.start)
+
+    def bias(self, section: Section, reloc: Reloc, start: int) -> int:
+        """Bytes between the field and the point that the processor counts from."""
+        if not section.is_text or reloc.type not in self.machine.pc_relative:
+            return 0
+        if self.machine.width.get(reloc.type) != 4:
+            return self.machine.width.get(reloc.type, 0)
+        try:
+            return self.machine.pc_bias(section.data, start, reloc.offset)
+        except ValueError as error:
+            raise Unpatchable(f"cannot decode the code of section {section.name}: {error}") from error
+
+    def _ref_into(self, section: Section, offset: int) -> Ref:
+        if section.is_string:
+            return Ref("str", self._string_at(section, offset), section.entsize or 1)
+        entsize = section.entsize
+        if section.flags & c.SHF_MERGE and entsize and 0 <= offset < section.size:
+            base = offset - offset % entsize
+            if not self.in_section.get(section):
+                return Ref("const", section.data[base : base + entsize], offset - base)
+        entity = self.entity_at(section, offset)
+        if entity is not None:
+            return Ref("entity", entity, offset - entity.start)
+        return Ref("place", section, offset)
+
+    @staticmethod
+    def _string_at(section: Section, offset: int) -> bytes:
+        width = section.entsize or 1
+        if not 0 <= offset < section.size:
+            raise Unpatchable(
+                f"a reference into {section.name} points outside of it",
+                "report the object: the compiler did something new",
+            )
+        data = section.data
+        if width == 1:
+            end = data.find(b"\0", offset)
+            return data[offset : end + 1 if end >= 0 else len(data)]
+        end = offset
+        while end < len(data) and any(data[end : end + width]):
+            end += width
+        return data[offset : end + width]
+
+    def body(self, section: Section, start: int, stop: int) -> Body:
+        """The contents of ``section[start:stop]`` by meaning; kept for the next asker."""
+        key = (section, start, stop)
+        known = self._bodies.get(key)
+        if known is None:
+            known = self._bodies[key] = self._read_body(section, start, stop)
+        return known
+
+    def body_of(self, entity: Entity) -> Body:
+        """The contents of ``entity``."""
+        return self.body(entity.section, entity.start, entity.end)
+
+    def readable(self, entity: Entity) -> Body | None:
+        """The contents of ``entity``, or None with the cause kept in ``unreadable``."""
+        if entity in self.unreadable:
+            return None
+        try:
+            return self.body_of(entity)
+        except Unpatchable as error:
+            self.unreadable[entity] = error
+            return None
+
+    def _read_body(self, section: Section, start: int, stop: int) -> Body:
+        if section.type == c.SHT_NOBITS:
+            return Body(b"", [])
+        data = bytearray(section.data[start:stop])
+        refs = []
+        width = self.machine.width
+        for reloc in self.relocs_between(section, start, stop):
+            size = width.get(reloc.type)
+            if size is None:
+                raise Unpatchable(
+                    f"section {section.name} has a relocation of the unknown type {reloc.type}",
+                    "report the object: this relocation must be understood first",
+                )
+            at = reloc.offset - start
+            if not size:
+                continue
+            data[at : at + size] = bytes(min(size, len(data) - at))
+            kind = self.machine.same_meaning.get(reloc.type, reloc.type)
+            refs.append((at, kind, self.ref(section, reloc, start)))
+        if section.is_text and len(self.in_section.get(section, ())) > 1:
+            refs = self._with_hidden_branches(section, start, data, refs)
+        return Body(bytes(data), refs)
+
+    def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int]]:
+        """Branches between functions of one section that the assembler resolved: (field, target).
+
+        Raises Unpatchable for a short one: it leaves no room to point elsewhere.
+        """
+        from kpatch.arch.decode import disassemble
+
+        found = []
+        relocated = {reloc.offset for reloc in self.relocs_between(section, start, stop)}
+        for offset, size, mnemonic, operands in disassemble(section.data, start, stop):
+            if not (mnemonic[0] == "j" or mnemonic == "call") or not operands.startswith("0x"):
+                continue
+            target = int(operands, 16)
+            field = offset + size - 4
+            if start <= target < stop or field in relocated or self.entity_at(section, target) is None:
+                continue
+            if size < 5:
+                raise Unpatchable(f"a short jump leaves its function in section {section.name}")
+            found.append((field, target))
+        return found
+
+    def _with_hidden_branches(
+        self, section: Section, start: int, data: bytearray, refs: list[tuple[int, int, Ref]]
+    ) -> list[tuple[int, int, Ref]]:
+        more = []
+        kind = self.machine.same_meaning.get(self.machine.r_branch, self.machine.r_branch)
+        for field, target in self.hidden_branches(section, start, start + len(data)):
+            at = field - start
+            data[at : at + 4] = bytes(4)
+            more.append((at, kind, self._ref_into(section, target)))
+        return sorted(refs + more, key=lambda ref: ref[0]) if more else refs

@@ -1,0 +1,94 @@
+"""What symbol names tell: predicates as vocabulary, each with the kernel symbol that needs it."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = [
+    "base_name",
+    "has_compiler_number",
+    "is_cold_child",
+    "is_compiler_constant",
+    "is_init_section",
+    "is_not_identity",
+    "is_prefix_symbol",
+    "parent_name",
+    "prefixed_name",
+]
+
+_NUMBERS = re.compile(r"\.\d+(?=\.|$)")
+_UNIQUE = re.compile(r"(__UNIQUE_ID_.*?)\d+$")
+_CHILD = re.compile(r"^(.+?)\.(?:part|cold)(?:\.|$)")
+_COLD = re.compile(r"\.cold(?:\.\d+)?$")
+_PREFIXES = ("__pfx_", "__cfi_")
+
+# Each is one object per use of a macro; a fresh copy in a hot patch behaves the same.
+_NOT_IDENTITY = {
+    "__key",  # lockdep class of one mutex_init() place
+    "__warned",  # WARN_ON_ONCE before 4.14
+    "__already_done",  # DO_ONCE_LITE, printk_once
+    "__print_once",
+    "_rs",  # printk_ratelimited
+    "descriptor",  # pr_debug
+    "__UNIQUE_ID_ddebug",  # pr_debug since 5.9
+    "_entry",  # printk index
+    "_entry_ptr",
+    "___tp_str",  # tracepoint_string()
+    "__pi_entry",
+}
+_CONSTANTS = ("__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "CSWTCH", "switch.table.", ".LC", ".L", "__const.")
+
+
+def base_name(name: str) -> str:
+    """``name`` without the numbers that compilers give: ``foo.isra.0.cold`` -> ``foo.isra.cold``."""
+    unique = _UNIQUE.match(name)
+    if unique:
+        return unique.group(1)
+    return _NUMBERS.sub("", name) if "." in name else name
+
+
+def has_compiler_number(name: str) -> bool:
+    """Whether the number in ``name`` may differ between two compilations (``count.3``)."""
+    return base_name(name) != name
+
+
+def is_not_identity(name: str) -> bool:
+    """Whether no code depends on which copy of the object it sees (``__warned.5``)."""
+    base = base_name(name)
+    return base in _NOT_IDENTITY or base.rsplit(".", 1)[-1] in _NOT_IDENTITY or is_compiler_constant(name)
+
+
+def is_compiler_constant(name: str) -> bool:
+    """Whether the compiler made a constant of its own (``CSWTCH.17``, ``__func__.2``, clang's ``f.__func__``)."""
+    base = base_name(name)
+    return base.startswith(_CONSTANTS) or base.rsplit(".", 1)[-1] in (
+        "__func__",
+        "__FUNCTION__",
+        "__PRETTY_FUNCTION__",
+    )
+
+
+def is_cold_child(name: str) -> bool:
+    """Whether ``name`` is the unlikely half of a function, reached by a jump (``foo.cold``)."""
+    return bool(_COLD.search(name))
+
+
+def parent_name(name: str) -> str | None:
+    """The function that ``foo.part.0`` or ``foo.cold`` was split from, or None."""
+    match = _CHILD.match(name)
+    return match.group(1) if match else None
+
+
+def is_prefix_symbol(name: str) -> bool:
+    """Whether it names the padding before a function (``__pfx_foo``, ``__cfi_foo``)."""
+    return name.startswith(_PREFIXES)
+
+
+def prefixed_name(name: str) -> str:
+    """The function that a prefix symbol belongs to."""
+    return name[len("__pfx_") :]
+
+
+def is_init_section(name: str) -> bool:
+    """Whether the kernel frees or discards the section after it ran (``.init.text``, ``.exit.text``)."""
+    return name.startswith((".init.", ".exit.", ".head.text", ".meminit", ".memexit", ".ref.init"))

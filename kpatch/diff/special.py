@@ -1,0 +1,143 @@
+"""Entries of special sections, by the code that each belongs to.
+
+The size of an entry comes from the object: ``sh_entsize``, or the one of the sizes that
+kernels have used with which every entry begins with a reference to code.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import NamedTuple
+
+from kpatch.arch.machine import Special
+from kpatch.diff.model import Body, Entity, Ref, View
+from kpatch.elf.object import Section
+from kpatch.errors import Unpatchable
+
+__all__ = ["Entry", "SpecialTables"]
+
+
+class Entry(NamedTuple):
+    """One entry: ``section[start:stop]``, and the reference to its code."""
+
+    special: Special
+    section: Section
+    start: int
+    stop: int
+    site: Ref
+
+
+class SpecialTables:
+    """All entries of the special sections of one object."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.by_function: dict[Entity, list[Entry]] = {}
+        self.by_fragment: dict[Section, list[Entry]] = {}
+        self._fragment_starts: dict[Section, list[int]] = {}
+        for section in view.obj.sections:
+            special = view.machine.specials.get(section.name)
+            if special is not None and section.size:
+                self._read(special, section)
+        self._find_fragments()
+
+    def entries_of(self, function: Entity) -> list[Entry]:
+        """The entries whose code lies in ``function``, in file order."""
+        return self.by_function.get(function, [])
+
+    def entries_in(self, section: Section, start: int, stop: int) -> list[Entry]:
+        """The entries whose code lies in the code fragment ``section[start:stop]``."""
+        return [entry for entry in self.by_fragment.get(section, ()) if start <= entry.site.offset < stop]
+
+    def body(self, entry: Entry) -> Body:
+        """What ``entry`` says, without what does not matter for a change (line numbers)."""
+        body = self.view.body(entry.section, entry.start, entry.stop)
+        ignored = entry.special.ignore.get(entry.stop - entry.start)
+        if ignored is None:
+            return body
+        start, stop = ignored
+        return Body(body.data[:start] + bytes(stop - start) + body.data[stop:], body.refs)
+
+    def _read(self, special: Special, section: Section) -> None:
+        size = entry_size(self.view, special, section)
+        for start in range(0, section.size, size):
+            stop = min(start + size, section.size)
+            relocs = self.view.relocs_between(section, start + special.site, start + special.site + 1)
+            if not relocs:
+                continue
+            site = self.view.ref(section, relocs[0])
+            entry = Entry(special, section, start, stop, site)
+            if site.kind == "entity" and isinstance(site.target, Entity):
+                self.by_function.setdefault(site.target, []).append(entry)
+            elif site.kind == "place" and isinstance(site.target, Section):
+                self.by_fragment.setdefault(site.target, []).append(entry)
+
+    def _find_fragments(self) -> None:
+        names = self.view.machine.fragment_sections
+        wanted = {section for section in self.view.obj.sections if section.name in names}
+        if not wanted:
+            return
+        starts: dict[Section, set[int]] = {section: set() for section in wanted}
+        for section in self.view.obj.sections:
+            if not section.is_text and section.name not in self.view.machine.specials:
+                continue
+            sites = section.name in self.view.machine.specials
+            for reloc in section.relocs:
+                target = reloc.symbol.section
+                if target not in wanted or target is section:
+                    continue
+                if sites and not self._is_blob_slot(section, reloc.offset):
+                    continue
+                offset = reloc.symbol.value + reloc.addend + self.view.bias(section, reloc, 0)
+                starts[target].add(offset)
+        self._fragment_starts = {section: sorted(offsets) for section, offsets in starts.items()}
+
+    def _is_blob_slot(self, section: Section, offset: int) -> bool:
+        special = self.view.machine.specials[section.name]
+        return bool(special.blobs) and offset % entry_size(self.view, special, section) in special.blobs
+
+    def fragment(self, section: Section, offset: int) -> tuple[int, int]:
+        """Start and end of the code fragment of ``section`` that ``offset`` lies in."""
+        starts = self._fragment_starts.get(section, [])
+        number = bisect_right(starts, offset) - 1
+        start = starts[number] if number >= 0 else 0
+        stop = starts[number + 1] if number + 1 < len(starts) else section.size
+        return start, stop
+
+
+def entry_size(view: View, special: Special, section: Section) -> int:
+    """Bytes of one entry of ``section``. Raises Unpatchable when the object does not tell."""
+    if section.entsize > 1 and section.size % section.entsize == 0:
+        return section.entsize
+    for size in special.sizes:
+        if _fits(view, special, section, size):
+            return size
+    sites = len(view.relocs_between(section, 0, section.size))
+    if 0 < sites <= 3:
+        return section.size
+    raise Unpatchable(
+        f"the entries of section {section.name} ({section.size} bytes) have none of the known sizes {special.sizes}",
+        "report the object: this kernel has a new layout of the section",
+    )
+
+
+def _fits(view: View, special: Special, section: Section, size: int) -> bool:
+    tail = section.size % size
+    if tail and not special.short_tail:
+        return False
+    pattern = None
+    for start in range(0, section.size, size):
+        relocs = view.relocs_between(section, start, start + size)
+        slots = tuple((reloc.offset - start, reloc.type) for reloc in relocs)
+        if not slots or slots[0][0] != special.site or not _is_code(view, section, special, start):
+            return False
+        if pattern is not None and slots != pattern:
+            return False
+        pattern = slots
+    return True
+
+
+def _is_code(view: View, section: Section, special: Special, start: int) -> bool:
+    reloc = view.relocs_between(section, start + special.site, start + special.site + 1)[0]
+    target = reloc.symbol.section
+    return target is not None and target.is_text and target.name != ".fixup"
