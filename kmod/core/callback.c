@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * callback.c - the patch author's functions around a switch
+ *
+ * As the kernel's livepatch has them: pre_patch may veto by returning an error;
+ * post_unpatch runs for every object whose pre_patch was passed; a switch back
+ * that fails after pre_unpatch calls post_patch again; a replaced patch's
+ * callbacks do not run. All in process context, under kp_mutex.
+ */
+#include "core.h"
+
+#define kp_for_each_callback(object, kind, each)				\
+	for (each = (object)->patch->api->callbacks[kind];			\
+	     each < (object)->patch->api->callbacks_end[kind]; each++)		\
+		if (strcmp((const char *)(unsigned long)(each)->objname,	\
+			   (object)->api.name)) { } else
+
+typedef int (*kp_pre_fn)(struct kpatch_object *object);
+typedef void (*kp_fn)(struct kpatch_object *object);
+
+static void kp_call(struct kp_object *object, enum kpatch_callback_kind kind)
+{
+	const struct kpatch_patch_callback *each;
+
+	if (!object->prepared)
+		return;
+	kp_for_each_callback(object, kind, each)
+		((kp_fn)(unsigned long)each->fn)(&object->api);
+}
+
+int kp_pre_patch(struct kp_object *object)
+{
+	const struct kpatch_patch_callback *each;
+	int err;
+
+	kp_for_each_callback(object, KPATCH_PRE_PATCH, each) {
+		err = ((kp_pre_fn)(unsigned long)each->fn)(&object->api);
+		if (err)
+			return err > 0 ? -EINVAL : err;
+	}
+	object->prepared = true;
+	return 0;
+}
+
+void kp_post_patch(struct kp_object *object)
+{
+	kp_call(object, KPATCH_POST_PATCH);
+}
+
+void kp_pre_unpatch(struct kp_object *object)
+{
+	kp_call(object, KPATCH_PRE_UNPATCH);
+}
+
+void kp_post_unpatch(struct kp_object *object)
+{
+	kp_call(object, KPATCH_POST_UNPATCH);
+	object->prepared = false;
+}

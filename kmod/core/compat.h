@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * compat.h - one spelling for what kernels spell differently
+ *
+ * KP_HAVE_* are set by Kbuild, which looks into the kernel's headers: features
+ * are backported, so version numbers tell nothing.
+ */
+#ifndef _KPATCH_COMPAT_H
+#define _KPATCH_COMPAT_H
+
+#include <linux/ftrace.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+/* Direct calls with an ftrace_ops of one's own; called _multi at first. */
+#if !defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
+#define KP_DIRECT_OPS 0
+#elif defined(KP_HAVE_DIRECT_OPS)
+#define KP_DIRECT_OPS 1
+#define kp_register_direct(ops, addr)	register_ftrace_direct(ops, addr)
+#define kp_modify_direct(ops, addr)	modify_ftrace_direct(ops, addr)
+#define kp_unregister_direct(ops, addr)	unregister_ftrace_direct(ops, addr, false)
+#elif defined(KP_HAVE_DIRECT_MULTI)
+#define KP_DIRECT_OPS 1
+#define kp_register_direct(ops, addr)	register_ftrace_direct_multi(ops, addr)
+#define kp_modify_direct(ops, addr)	modify_ftrace_direct_multi(ops, addr)
+#define kp_unregister_direct(ops, addr)	unregister_ftrace_direct_multi(ops, addr)
+#else
+#define KP_DIRECT_OPS 0
+#endif
+
+/*
+ * All registers are saved for the handler only where the instruction pointer
+ * cannot be changed otherwise. PERMANENT: kernel.ftrace_enabled stays 1.
+ */
+#ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
+#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT)
+#else
+#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_SAVE_REGS)
+#endif
+
+#ifdef KP_HAVE_FTRACE_REGS_SET_IP
+#define kp_ftrace_set_ip(fregs, ip)	ftrace_regs_set_instruction_pointer(fregs, ip)
+#else
+#define kp_ftrace_set_ip(fregs, ip)	ftrace_instruction_pointer_set(fregs, ip)
+#endif
+
+/* The text that stays after init. */
+static inline unsigned long kp_module_text(const struct module *mod)
+{
+#ifdef KP_HAVE_MODULE_MEM
+	return (unsigned long)mod->mem[MOD_TEXT].base;
+#else
+	return (unsigned long)mod->core_layout.base;
+#endif
+}
+
+static inline unsigned long kp_module_text_size(const struct module *mod)
+{
+#ifdef KP_HAVE_MODULE_MEM
+	return mod->mem[MOD_TEXT].size;
+#else
+	return mod->core_layout.text_size;
+#endif
+}
+
+/* Wait until every task has left text that nothing leads to any more. */
+static inline void kp_synchronize_tasks(void)
+{
+#ifdef CONFIG_TASKS_RCU
+	synchronize_rcu_tasks();
+#else
+	synchronize_rcu();
+#endif
+}
+
+#ifndef task_is_running
+#define task_is_running(task)	(READ_ONCE((task)->state) == TASK_RUNNING)
+#endif
+
+#endif /* _KPATCH_COMPAT_H */

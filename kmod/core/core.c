@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * core.c - registration of hot patches, and what enabling and disabling mean
+ *
+ * A patch is switched in two phases. First its hooks are armed: every old
+ * function's fentry site leads to us, where the call goes on to wherever it
+ * went before. Then the machine is stopped for a moment, all stacks are
+ * checked, and one store switches every function on every CPU (flip.c).
+ * Whatever fails before that store leaves the kernel as it was.
+ *
+ * States of a patch:
+ *
+ *   state        calls go to      hooks    patch module   leads to
+ *   ------------ ---------------- -------- -------------- ----------------------
+ *   DISABLED     old or an older  none     rmmod works    ENABLED, gone
+ *   ENABLED      new              armed    referenced     DISABLED, REPLACED
+ *   REPLACED     the replacing    none     rmmod works    ENABLED, gone
+ *                patch's or old
+ *
+ * A replaced patch that is enabled again and has KPATCH_FLAG_REPLACE replaces
+ * the patch that replaced it: a way back.
+ *
+ * On the same function the patch that was enabled last wins.
+ */
+#include "core.h"
+
+DEFINE_MUTEX(kp_mutex);
+LIST_HEAD(kp_patches);
+struct kobject *kp_root;
+
+bool kp_is_registered(const struct kp_patch *patch)
+{
+	const struct kp_patch *each;
+
+	list_for_each_entry(each, &kp_patches, node)
+		if (each == patch)
+			return true;
+	return false;
+}
+
+/* Decide what every patch and every function will be after the switch. */
+static void kp_plan(struct kp_patch *patch, bool on)
+{
+	struct kp_patch *each;
+	struct kp_object *object;
+	struct kp_func *func;
+
+	list_for_each_entry(each, &kp_patches, node) {
+		each->next_on = each->state == KP_ENABLED;
+		if (each == patch)
+			each->next_on = on;
+		else if (on && patch->replace)
+			each->next_on = false;
+		kp_for_each_object(each, object)
+			kp_for_each_func(object, func)
+				func->next_live = each->next_on && object->present;
+	}
+}
+
+/* The store was done: make it the present. Hooks no longer needed go. */
+static void kp_commit(struct kp_patch *patch)
+{
+	struct kp_patch *each;
+	struct kp_object *object;
+	struct kp_func *func;
+
+	list_for_each_entry(each, &kp_patches, node) {
+		bool leaves = each->state == KP_ENABLED && !each->next_on;
+
+		kp_for_each_object(each, object) {
+			kp_for_each_func(object, func)
+				func->live = func->next_live;
+			if (leaves && each != patch)
+				object->prepared = false;
+		}
+		if (!leaves) {
+			each->state = each->next_on ? KP_ENABLED : each->state;
+			continue;
+		}
+		each->state = each == patch ? KP_DISABLED : KP_REPLACED;
+		kp_disarm(each);
+		module_put(each->mod);
+		pr_notice("patch %s %s\n", each->mod->name, each == patch ? "disabled" : "replaced");
+	}
+}
+
+static int kp_prepare(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	int err;
+
+	kp_for_each_object(patch, object) {
+		if (!object->present)
+			continue;
+		err = kp_pre_patch(object);
+		if (err) {
+			kp_refuse_reason("pre_patch callback for %s returned %d", object->api.name, err);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void kp_unprepare(struct kp_patch *patch)
+{
+	struct kp_object *object;
+
+	kp_for_each_object(patch, object)
+		kp_post_unpatch(object);
+}
+
+/* From "in use?" to the store; the hooks are armed. */
+static int kp_switch_on(struct kp_patch *patch)
+{
+	struct kp_inuse *inuse = kp_inuse_alloc();
+	int err;
+
+	if (!inuse)
+		return -ENOMEM;
+	err = kp_precheck(inuse);
+	if (err)
+		goto out;
+	err = kp_prepare(patch);
+	if (!err)
+		err = kp_flip(patch, inuse);
+	if (err)
+		kp_unprepare(patch);
+out:
+	kp_inuse_free(inuse);
+	return err;
+}
+
+int kp_enable(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	int err;
+
+	if (patch->state == KP_ENABLED)
+		return 0;
+	if (!try_module_get(patch->mod)) {
+		kp_refuse_reason("module %s is being unloaded", patch->mod->name);
+		return -ENODEV;
+	}
+	/* The order of the list is the order of enabling. */
+	list_move_tail(&patch->node, &kp_patches);
+	kp_plan(patch, true);
+	err = kp_arm(patch);
+	if (!err)
+		err = kp_switch_on(patch);
+	if (err) {
+		kp_disarm(patch);
+		module_put(patch->mod);
+		return err;
+	}
+	kp_commit(patch);
+	pr_notice("patch %s enabled\n", patch->mod->name);
+	kp_for_each_object(patch, object)
+		kp_post_patch(object);
+	return 0;
+}
+
+int kp_disable(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	struct kp_inuse *inuse;
+	int err;
+
+	if (patch->state != KP_ENABLED)
+		return 0;
+	kp_plan(patch, false);
+	inuse = kp_inuse_alloc();
+	if (!inuse)
+		return -ENOMEM;
+	err = kp_precheck(inuse);
+	if (err)
+		goto out;
+	kp_for_each_object(patch, object)
+		kp_pre_unpatch(object);
+	err = kp_flip(patch, inuse);
+	if (err) {
+		/* The patch stays; its owner hears it as livepatch tells it. */
+		kp_for_each_object(patch, object)
+			kp_post_patch(object);
+		goto out;
+	}
+	kp_commit(patch);
+	kp_unprepare(patch);
+out:
+	kp_inuse_free(inuse);
+	return err;
+}
+
+static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp)
+{
+	struct kp_patch *patch;
+	int err;
+
+	err = kp_verify_module(api);
+	if (!err)
+		err = kp_verify_build(api);
+	if (err)
+		return err;
+	patch = kp_load(api);
+	if (IS_ERR(patch))
+		return PTR_ERR(patch);
+	*patchp = patch;
+	err = kp_sysfs_add(patch);
+	if (err)
+		return err;
+	list_add_tail(&patch->node, &kp_patches);
+	err = kp_enable(patch);
+	if (err)
+		list_del_init(&patch->node);
+	return err;
+}
+
+/**
+ * kpatch_register() - verify a hot patch and enable it
+ * @api:	what the glue has; must live until kpatch_unregister()
+ *
+ * Called from module_init() of the patch module, so a refusal is the error of
+ * its insmod. The patch module cannot be removed while the patch is enabled.
+ *
+ * Return: 0; -EBUSY when a function is in use (nothing was changed, try again);
+ * -EINVAL or -ENOEXEC when the module is damaged or made for another kernel;
+ * -EOPNOTSUPP when something cannot be patched on this kernel; -ENOMEM. The
+ * cause is in the log and in /sys/kernel/kpatch/last_refusal.
+ */
+int kpatch_register(struct kpatch_patch *api)
+{
+	struct kp_patch *patch = NULL;
+	int err;
+
+	if (!api || !api->mod)
+		return -EINVAL;
+	mutex_lock(&kp_mutex);
+	kp_refuse_begin(api->mod->name);
+	err = kp_refuse_end(kp_register_locked(api, &patch));
+	mutex_unlock(&kp_mutex);
+	if (err && patch)
+		kp_unload(patch);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kpatch_register);
+
+static struct kp_patch *kp_find(const struct kpatch_patch *api)
+{
+	struct kp_patch *patch;
+
+	list_for_each_entry(patch, &kp_patches, node)
+		if (patch->api == api)
+			return patch;
+	return NULL;
+}
+
+/**
+ * kpatch_unregister() - forget a disabled hot patch
+ * @api:	as registered
+ *
+ * Called from module_exit() of the patch module. An enabled patch holds a
+ * reference to its module, so only a forced rmmod comes here with one; there
+ * is no way to refuse any more, hence it waits until the patch is disabled.
+ */
+void kpatch_unregister(struct kpatch_patch *api)
+{
+	struct kp_patch *patch;
+
+	mutex_lock(&kp_mutex);
+	patch = kp_find(api);
+	if (!patch) {
+		mutex_unlock(&kp_mutex);
+		return;
+	}
+	while (kp_disable(patch)) {
+		pr_emerg("patch %s is in use and its module is removed by force: waiting\n",
+			 patch->mod->name);
+		mutex_unlock(&kp_mutex);
+		schedule_timeout_uninterruptible(HZ);
+		mutex_lock(&kp_mutex);
+	}
+	list_del_init(&patch->node);
+	mutex_unlock(&kp_mutex);
+	kp_unload(patch);
+}
+EXPORT_SYMBOL_GPL(kpatch_unregister);
+
+static int __init kp_init(void)
+{
+	int err;
+
+	err = kp_sysfs_init();
+	if (err)
+		return err;
+	pr_info("core module " KPATCH_VERSION "\n");
+	return 0;
+}
+module_init(kp_init);
+
+/* No patch can be registered: each uses our symbols, and so holds us. */
+static void __exit kp_exit(void)
+{
+	kp_sysfs_exit();
+}
+module_exit(kp_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_VERSION(KPATCH_VERSION);
+MODULE_DESCRIPTION("kpatch: hot patches for the running kernel");

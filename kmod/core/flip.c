@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * flip.c - the moment of the switch
+ *
+ * Every switch of every hook has two states, and kpatch_slot says which one of
+ * the two holds, for all. While the machine is stopped the states not in force
+ * are written, then kpatch_slot: that one store switches everything on every
+ * CPU. An NMI meanwhile reads either all old states or all new ones.
+ *
+ * A task that was preempted between reading kpatch_slot and following it is
+ * seen by the stack check (its return address is in the old function or its
+ * address is in a trampoline) unless what it follows does not change.
+ *
+ * Who runs when the machine is stopped: on each CPU its stopper thread, which
+ * is asked on that CPU. All other tasks have been switched out, and so have
+ * the idle tasks: each in schedule_idle(), the only place where it may be.
+ * Hence one of them, init_task, answers for all.
+ */
+#include "core.h"
+#include <linux/cpu.h>
+#include <linux/ktime.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/spinlock.h>
+#include <linux/stop_machine.h>
+
+unsigned int kpatch_slot;
+EXPORT_SYMBOL_GPL(kpatch_slot);
+
+/**
+ * struct kp_flip - a switch, while the machine is stopped
+ * @inuse:	what must not be in use
+ * @lock:	for the blockers in @inuse
+ * @arrived:	CPUs that came
+ * @asked:	CPUs that have asked their stopper thread
+ * @err:	0: done
+ * @pause_ns:	time that it took
+ */
+struct kp_flip {
+	struct kp_inuse *inuse;
+	raw_spinlock_t lock;
+	atomic_t arrived;
+	atomic_t asked;
+	int err;
+	u64 pause_ns;
+};
+
+static bool kp_is_running(const struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return READ_ONCE(task->on_cpu);
+#else
+	return task == current;
+#endif
+}
+
+/* Ask the stopper thread of this CPU. */
+static void kp_ask_current(struct kp_flip *flip)
+{
+	struct kp_stack stack = { .inuse = flip->inuse };
+
+	if (!kp_stack_walk(current, &stack))
+		return;
+	raw_spin_lock(&flip->lock);
+	kp_inuse_note(flip->inuse, current, &stack);
+	raw_spin_unlock(&flip->lock);
+}
+
+static void kp_ask_all(struct kp_inuse *inuse)
+{
+	struct task_struct *process, *task;
+
+	rcu_read_lock();
+	for_each_process_thread(process, task)
+		if (!kp_is_running(task))
+			kp_inuse_task(inuse, task);
+	rcu_read_unlock();
+	if (!kp_is_running(&init_task))
+		kp_inuse_task(inuse, &init_task);
+}
+
+/* Write all states that are not in force, then put them in force. */
+static void kp_store(void)
+{
+	unsigned int slot = !kpatch_slot;
+	struct kp_hook *hook;
+	struct kp_func *func;
+
+	list_for_each_entry(hook, &kp_hooks, node) {
+		func = kp_hook_top(hook, true);
+		WRITE_ONCE(hook->target[slot], func ? func->new_addr : 0);
+		if (!hook->direct)
+			continue;
+		list_for_each_entry(func, &hook->funcs, stack_node)
+			kp_trampoline_set(func, slot, func->next_live);
+	}
+	smp_store_release(&kpatch_slot, slot);
+}
+
+/* On every CPU, interrupts off. The first one that comes leads. */
+static int kp_flip_cpu(void *data)
+{
+	struct kp_flip *flip = data;
+	bool leader = atomic_inc_return(&flip->arrived) == 1;
+	u64 start = ktime_get_mono_fast_ns();
+
+	kp_ask_current(flip);
+	atomic_inc(&flip->asked);
+	if (!leader)
+		return 0;
+	while (atomic_read(&flip->asked) < num_online_cpus())
+		cpu_relax();
+	kp_ask_all(flip->inuse);
+	flip->err = flip->inuse->nr_blockers ? -EBUSY : 0;
+	if (!flip->err)
+		kp_store();
+	flip->pause_ns = ktime_get_mono_fast_ns() - start;
+	return 0;
+}
+
+/**
+ * kp_flip() - switch everything to what kp_plan() decided
+ * @patch:	on whose behalf, for the time of the pause
+ * @inuse:	what must not be in use
+ *
+ * Return: 0; -EBUSY: in use, nothing was changed, the blockers are noted.
+ */
+int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse)
+{
+	struct kp_flip flip = {
+		.inuse = inuse,
+		.lock = __RAW_SPIN_LOCK_UNLOCKED(flip.lock),
+	};
+	int err;
+
+	inuse->nr_blockers = 0;
+	err = stop_machine(kp_flip_cpu, &flip, cpu_online_mask);
+	WRITE_ONCE(patch->pause_ns, flip.pause_ns);
+	if (!err)
+		err = flip.err;
+	if (inuse->nr_blockers)
+		kp_refuse_inuse(inuse);
+	return err;
+}
+
+/**
+ * kp_precheck() - a first look at all stacks, with the machine running
+ * @inuse:	what must not be in use
+ *
+ * A task asleep in a function need not stop the machine to be found. Running
+ * ones, and those whose stacks change while they are looked at, are left to
+ * kp_flip(). A stack of an exiting task stays readable under RCU.
+ *
+ * Return: 0: worth a try; -EBUSY: in use, the blockers are noted.
+ */
+int kp_precheck(struct kp_inuse *inuse)
+{
+	struct task_struct *process, *task;
+	struct kp_stack stack = { .inuse = inuse };
+	unsigned long switches;
+
+	inuse->nr_blockers = 0;
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+		if (task == current || task_is_running(task) || kp_is_running(task) || task->exit_state)
+			continue;
+		if (kp_stack_walk(task, &stack) != -EBUSY)
+			continue;
+		if (!kp_is_running(task) && switches == READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw))
+			kp_inuse_note(inuse, task, &stack);
+	}
+	rcu_read_unlock();
+	if (!inuse->nr_blockers)
+		return 0;
+	kp_refuse_inuse(inuse);
+	return -EBUSY;
+}

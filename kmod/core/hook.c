@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hook.c - catch the calls of an old function
+ *
+ * Arming puts a hook on every function of a patch, or the patch's replacement
+ * on top of a hook that is there. It changes nothing yet: a call goes on to
+ * where it went before. kp_flip() makes the new replacements live.
+ *
+ * A hook is a direct call to a trampoline of the patch where that is possible
+ * (direct.c), else an ftrace_ops that changes the instruction pointer.
+ */
+#include "core.h"
+#include <linux/uaccess.h>
+#include <asm/ftrace.h>
+
+LIST_HEAD(kp_hooks);
+
+/**
+ * kp_hook_top() - which replacement calls go to
+ * @hook:	of an old function
+ * @next:	after the switch in progress, instead of now
+ *
+ * Return: the newest live one, NULL for the old function.
+ */
+struct kp_func *kp_hook_top(const struct kp_hook *hook, bool next)
+{
+	struct kp_func *func;
+
+	list_for_each_entry(func, &hook->funcs, stack_node)
+		if (next ? func->next_live : func->live)
+			return func;
+	return NULL;
+}
+
+/*
+ * Called at every call of the old function, in any context, NMI included. It
+ * calls nothing, so it needs no protection against recursion.
+ */
+static void notrace kp_ops_handler(unsigned long ip, unsigned long parent_ip,
+				   struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	const struct kp_hook *hook = container_of(ops, struct kp_hook, ops);
+	unsigned long target = READ_ONCE(hook->target[READ_ONCE(kpatch_slot)]);
+
+	if (target)
+		kp_ftrace_set_ip(fregs, target);
+}
+
+static int kp_ops_attach(struct kp_hook *hook)
+{
+	int err;
+
+	hook->ops.func = kp_ops_handler;
+	hook->ops.flags = KP_FTRACE_OPS_FLAGS;
+	err = ftrace_set_filter_ip(&hook->ops, hook->old_addr, 0, 0);
+	if (err) {
+		kp_refuse_reason("function %s cannot be redirected: it has no fentry call", hook->name);
+		return -EOPNOTSUPP;
+	}
+	err = register_ftrace_function(&hook->ops);
+	if (err) {
+		kp_refuse_reason(err == -EBUSY ?
+				 "function %s is redirected by somebody else (livepatch?), or kernel.ftrace_enabled is 0" :
+				 "function %s cannot be hooked", hook->name);
+		ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
+	}
+	return err;
+}
+
+static void kp_ops_detach(struct kp_hook *hook)
+{
+	int err = unregister_ftrace_function(&hook->ops);
+
+	/* Cannot fail for a registered ops; if it did, the memory must stay. */
+	WARN_ON(err);
+	ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
+}
+
+/* Is there a call at the fentry site? ftrace says yes even when it is off. */
+static bool kp_is_called(unsigned long old_addr)
+{
+	const u8 endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	const u8 call = 0xe8;
+	u8 code[9];
+
+	if (copy_from_kernel_nofault(code, (void *)old_addr, sizeof(code)))
+		return false;
+	/* A sealed ENDBR is a four-byte nop: take either place. */
+	return code[0] == call || (code[4] == call &&
+	       (!memcmp(code, endbr64, 4) || IS_ENABLED(CONFIG_X86_KERNEL_IBT)));
+}
+
+static void kp_detach(struct kp_hook *hook)
+{
+	if (hook->direct)
+		kp_direct_detach(hook);
+	else
+		kp_ops_detach(hook);
+}
+
+static int kp_attach(struct kp_hook *hook, struct kp_func *func)
+{
+	int err;
+
+	if (kp_direct_possible(func)) {
+		hook->direct = true;
+		hook->attached = kp_trampoline(func);
+		err = kp_direct_attach(hook);
+		if (!err)
+			goto check;
+		hook->direct = false;
+		memset(&hook->ops, 0, sizeof(hook->ops));
+	}
+	err = kp_ops_attach(hook);
+	if (err)
+		return err;
+check:
+	if (kp_is_called(hook->old_addr))
+		return 0;
+	kp_detach(hook);
+	kp_refuse_reason("function %s was hooked, but no call is there: is kernel.ftrace_enabled 0?",
+			 hook->name);
+	return -EBUSY;
+}
+
+static struct kp_hook *kp_find_hook(unsigned long old_addr)
+{
+	struct kp_hook *hook;
+
+	list_for_each_entry(hook, &kp_hooks, node)
+		if (hook->old_addr == old_addr)
+			return hook;
+	return NULL;
+}
+
+static int kp_hook_new(struct kp_func *func)
+{
+	struct kp_hook *hook = kzalloc(sizeof(*hook), GFP_KERNEL);
+	int err;
+
+	if (!hook)
+		return -ENOMEM;
+	hook->name = kstrdup(func->name, GFP_KERNEL);
+	if (!hook->name) {
+		kfree(hook);
+		return -ENOMEM;
+	}
+	hook->old_addr = func->old_addr;
+	INIT_LIST_HEAD(&hook->funcs);
+	err = kp_attach(hook, func);
+	if (err) {
+		kfree(hook->name);
+		kfree(hook);
+		return err;
+	}
+	list_add(&func->stack_node, &hook->funcs);
+	func->hook = hook;
+	list_add_tail(&hook->node, &kp_hooks);
+	return 0;
+}
+
+/* Put @func on top of a hook that older patches use. */
+static int kp_hook_push(struct kp_hook *hook, struct kp_func *func)
+{
+	int err = 0;
+
+	if (hook->direct && !kp_direct_possible(func)) {
+		kp_refuse_reason("function %s is redirected by direct call, and the patch has no trampolines",
+				 func->name);
+		return -EOPNOTSUPP;
+	}
+	list_add(&func->stack_node, &hook->funcs);
+	func->hook = hook;
+	if (hook->direct)
+		err = kp_direct_relink(hook);
+	if (err) {
+		list_del_init(&func->stack_node);
+		func->hook = NULL;
+		kp_refuse_reason("function %s: its hook cannot be changed", func->name);
+	}
+	return err;
+}
+
+static void kp_hook_drop(struct kp_func *func)
+{
+	struct kp_hook *hook = func->hook;
+
+	list_del_init(&func->stack_node);
+	func->hook = NULL;
+	if (!list_empty(&hook->funcs)) {
+		if (hook->direct)
+			WARN_ON(kp_direct_relink(hook));
+		return;
+	}
+	kp_detach(hook);
+	list_del(&hook->node);
+	kfree(hook->name);
+	kfree(hook);
+}
+
+/**
+ * kp_arm() - put the hooks of a patch in place; no call changes its way
+ * @patch:	about to be enabled
+ *
+ * Return: 0, or an error; then kp_disarm() takes away what was armed.
+ */
+int kp_arm(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	struct kp_func *func;
+	struct kp_hook *hook;
+	int err;
+
+	kp_for_each_object(patch, object) {
+		if (!object->present)
+			continue;
+		kp_for_each_func(object, func) {
+			if (func->flags & KPATCH_FUNC_PART)
+				continue;
+			hook = kp_find_hook(func->old_addr);
+			err = hook ? kp_hook_push(hook, func) : kp_hook_new(func);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * kp_disarm() - take the hooks of a patch away
+ * @patch:	none of its functions is live
+ *
+ * When it returns no task is in a trampoline or a handler of the patch.
+ */
+void kp_disarm(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	struct kp_func *func;
+	bool direct = false;
+
+	kp_for_each_object(patch, object) {
+		kp_for_each_func(object, func) {
+			if (!func->hook)
+				continue;
+			direct |= func->hook->direct;
+			kp_hook_drop(func);
+		}
+	}
+	/* Freeing an ops waits by itself; a trampoline is ours to wait for. */
+	if (direct)
+		kp_synchronize_tasks();
+}

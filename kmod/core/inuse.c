@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * inuse.c - what must not be on any stack when the switch is made
+ *
+ * For every hook whose calls change their way:
+ *  - the old function, even if calls went elsewhere: the return address of
+ *    its fentry call is on the stack of a task that is just being redirected;
+ *  - the replacement that calls went to until now;
+ *  - the trampolines, between their test and their jump.
+ * For every patch that goes: all its text, since its module may go then. Parts
+ * (foo.cold of foo) are functions like others here.
+ */
+#include "core.h"
+#include <linux/mm.h>
+#include <linux/sort.h>
+
+/* A hook adds the old function, a replacement and its trampolines. */
+static unsigned int kp_count_ranges(void)
+{
+	unsigned int nr = 0;
+	struct kp_patch *patch;
+	struct kp_object *object;
+	struct kp_func *func;
+
+	list_for_each_entry(patch, &kp_patches, node) {
+		nr++;
+		kp_for_each_object(patch, object)
+			kp_for_each_func(object, func)
+				nr += 3;
+	}
+	return nr;
+}
+
+static void kp_add_range(struct kp_inuse *inuse, unsigned long start, unsigned long size,
+			 const char *name)
+{
+	unsigned int i;
+
+	if (!start || !size)
+		return;
+	for (i = 0; i < inuse->nr_ranges; i++)
+		if (start >= inuse->ranges[i].start && start <= inuse->ranges[i].end)
+			return;
+	inuse->ranges[inuse->nr_ranges++] = (struct kp_range){
+		.start = start,
+		.end = start + size,
+		.name = name,
+	};
+}
+
+static bool kp_patch_leaves(const struct kp_patch *patch)
+{
+	return patch->state == KP_ENABLED && !patch->next_on;
+}
+
+static void kp_add_hook(struct kp_inuse *inuse, struct kp_hook *hook)
+{
+	struct kp_func *now = kp_hook_top(hook, false);
+	struct kp_func *next = kp_hook_top(hook, true);
+	const struct kpatch_trampolines *t;
+	struct kp_func *func;
+
+	if (now == next)
+		return;
+	if (now)
+		kp_add_range(inuse, now->new_addr, now->new_size, hook->name);
+	if (next && next->flags & KPATCH_FUNC_FORCE && !now)
+		return;
+	kp_add_range(inuse, hook->old_addr, now ? now->old_size : next->old_size, hook->name);
+	list_for_each_entry(func, &hook->funcs, stack_node) {
+		t = &func->object->patch->api->trampolines;
+		if (t->nr)
+			kp_add_range(inuse, t->start, t->end - t->start, hook->name);
+	}
+}
+
+/* Of a patch that comes or goes, the parts of its old and new functions. */
+static void kp_add_parts(struct kp_inuse *inuse, struct kp_patch *patch)
+{
+	struct kp_object *object;
+	struct kp_func *func;
+
+	kp_for_each_object(patch, object) {
+		kp_for_each_func(object, func) {
+			if (!(func->flags & KPATCH_FUNC_PART) || func->live == func->next_live)
+				continue;
+			if (!(func->flags & KPATCH_FUNC_FORCE))
+				kp_add_range(inuse, func->old_addr, func->old_size, func->name);
+		}
+	}
+}
+
+/*
+ * A patch that stays but is overlaid on one function: the parts of its new
+ * functions may be in use by the overlaid one. Which part is whose is not
+ * known, so all count.
+ */
+static void kp_add_overlaid(struct kp_inuse *inuse, struct kp_hook *hook)
+{
+	struct kp_func *now = kp_hook_top(hook, false), *func;
+
+	if (!now || now == kp_hook_top(hook, true))
+		return;
+	kp_for_each_func(now->object, func)
+		if (func->flags & KPATCH_FUNC_PART)
+			kp_add_range(inuse, func->new_addr, func->new_size, func->name);
+}
+
+static int kp_compare_ranges(const void *a, const void *b)
+{
+	const struct kp_range *left = a, *right = b;
+
+	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/**
+ * kp_inuse_alloc() - ask whether the switch in progress may be made
+ *
+ * Return: the question, to be freed with kp_inuse_free(); NULL: no memory.
+ */
+struct kp_inuse *kp_inuse_alloc(void)
+{
+	struct kp_inuse *inuse = kzalloc(sizeof(*inuse), GFP_KERNEL);
+	struct kp_patch *patch;
+	struct kp_hook *hook;
+
+	if (!inuse)
+		return NULL;
+	inuse->ranges = kvmalloc_array(kp_count_ranges() + 1, sizeof(*inuse->ranges), GFP_KERNEL);
+	if (!inuse->ranges) {
+		kfree(inuse);
+		return NULL;
+	}
+	list_for_each_entry(patch, &kp_patches, node)
+		if (kp_patch_leaves(patch))
+			kp_add_range(inuse, kp_module_text(patch->mod), kp_module_text_size(patch->mod),
+				     patch->mod->name);
+	list_for_each_entry(hook, &kp_hooks, node) {
+		kp_add_hook(inuse, hook);
+		kp_add_overlaid(inuse, hook);
+	}
+	list_for_each_entry(patch, &kp_patches, node)
+		kp_add_parts(inuse, patch);
+	sort(inuse->ranges, inuse->nr_ranges, sizeof(*inuse->ranges), kp_compare_ranges, NULL);
+	return inuse;
+}
+
+void kp_inuse_free(struct kp_inuse *inuse)
+{
+	kvfree(inuse->ranges);
+	kfree(inuse);
+}
+
+/**
+ * kp_inuse_note() - note a task that is in the way
+ * @inuse:	the question
+ * @task:	the task
+ * @stack:	as kp_stack_walk() left it
+ */
+void kp_inuse_note(struct kp_inuse *inuse, struct task_struct *task, const struct kp_stack *stack)
+{
+	struct kp_blocker *blocker;
+
+	if (inuse->nr_blockers++ >= KP_NR_BLOCKERS)
+		return;
+	blocker = &inuse->blockers[inuse->nr_blockers - 1];
+	blocker->pid = task->pid;
+	memcpy(blocker->comm, task->comm, sizeof(blocker->comm));
+	blocker->comm[sizeof(blocker->comm) - 1] = '\0';
+	blocker->name = stack->hit ? stack->hit->name : NULL;
+	blocker->nr_frames = stack->nr_frames;
+	memcpy(blocker->frames, stack->frames, sizeof(blocker->frames));
+}
+
+/**
+ * kp_inuse_task() - ask one task, note it when it is in the way
+ * @inuse:	the question
+ * @task:	not running on another CPU
+ *
+ * Return: true: it is in the way.
+ */
+bool kp_inuse_task(struct kp_inuse *inuse, struct task_struct *task)
+{
+	struct kp_stack stack = { .inuse = inuse };
+
+	if (!kp_stack_walk(task, &stack))
+		return false;
+	kp_inuse_note(inuse, task, &stack);
+	return true;
+}
