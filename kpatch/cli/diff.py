@@ -1,0 +1,105 @@
+"""kpatch-diff: compare two compilations of one source file and write what must be patched."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from kpatch import __version__
+from kpatch.cli.main import Parser, entry, print_error
+from kpatch.diff.api import diff_objects
+from kpatch.diff.result import DiffResult
+from kpatch.elf.object import ElfObject
+from kpatch.errors import EXIT_UNCHANGED, EXIT_UNPATCHABLE, BadInput
+
+__all__ = ["main"]
+
+PROG = "kpatch-diff"
+_EPILOG = """exit status:
+  0  OUT.o was written
+  1  bad input or usage
+  2  the change cannot be made to a running kernel
+  3  nothing changed"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog=PROG,
+        description="Compare two compilations of one kernel source file (built with -ffunction-sections "
+        "-fdata-sections) and write an object with the changed and new functions and what they need.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("original", metavar="ORIGINAL.o", type=Path, help="object of the unchanged source")
+    parser.add_argument("patched", metavar="PATCHED.o", type=Path, help="object of the patched source")
+    parser.add_argument("-o", "--output", metavar="OUT.o", type=Path, required=True, help="where to write the result")
+    parser.add_argument("--object", metavar="NAME", default="vmlinux", help="vmlinux (default) or the module's name")
+    parser.add_argument(
+        "--symbols", metavar="FILE", type=Path, help="vmlinux, vmlinuz, System.map, kallsyms or object"
+    )
+    parser.add_argument("--symvers", metavar="FILE", type=Path, help="Module.symvers of the kernel")
+    parser.add_argument("--json", metavar="FILE", help="write what was found as JSON; - for standard output")
+    parser.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the command line says; returns the exit status."""
+    result = diff_objects(ElfObject.read(args.original), ElfObject.read(args.patched), objname=args.object)
+    report = _report(result, args)
+    if result.out is not None:
+        result.out.write(args.output)
+    if args.json == "-":
+        print(json.dumps(report, indent=2))
+    elif args.json:
+        _write_json(Path(args.json), report)
+    for warning in result.warnings:
+        print(f"{PROG}: warning: {warning}", file=sys.stderr)
+    for refusal in result.refusals:
+        print_error(PROG, f"{refusal.message} [{refusal.code}]", refusal.remedy)
+    return {"refused": EXIT_UNPATCHABLE, "unchanged": EXIT_UNCHANGED}.get(result.status, 0)
+
+
+def _report(result: DiffResult, args: argparse.Namespace) -> dict[str, Any]:
+    report = result.to_json()
+    report["unresolved"] = []
+    if args.symbols:
+        from kpatch.kernel.lookup import find_all, read_symbols
+
+        found, report["unresolved"] = find_all(result.references, read_symbols(args.symbols))
+        for row in report["references"]:
+            place = found.get(row["symbol"])
+            if place is not None:
+                row.update(address=f"{place.address:#x}", sympos=place.sympos)
+    if args.symvers:
+        from kpatch.kernel.ksymtab import Exports
+
+        exports = Exports.read(args.symvers)
+        for row in report["references"]:
+            export = exports.get(row["symbol"])
+            if export is not None:
+                row["exported_by"] = export.module
+    return report
+
+
+def _write_json(path: Path, report: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadInput(f"cannot write {path}: {error.strerror}", "choose another file for --json") from error
+
+
+def main() -> int:
+    """The command's entry point."""
+    return entry(PROG, lambda: run(_parser().parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
