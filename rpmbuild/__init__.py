@@ -1,1 +1,1 @@
-"""Hot patch modules as RPMs, and the repository that publishes them."""
+"""From a hot patch module to a signed RPM in a repository that dnf can read."""
