@@ -1,0 +1,101 @@
+"""Stock kernels of the distribution, fetched by apt and unpacked: nobody here compiled them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm import cache
+
+__all__ = ["StockKernel", "newest_release", "stock_kernel"]
+
+SERIES = "6.1"
+
+
+@dataclass(frozen=True)
+class StockKernel:
+    """One unpacked kernel: ``root`` holds boot/, lib/modules/RELEASE, usr/src and usr/lib/linux-kbuild-*."""
+
+    release: str
+    root: Path
+
+    @property
+    def vmlinuz(self) -> Path:
+        """The bootable image."""
+        return self.root / "boot" / f"vmlinuz-{self.release}"
+
+    @property
+    def config(self) -> Path:
+        """The vendor's .config."""
+        return self.root / "boot" / f"config-{self.release}"
+
+    @property
+    def modules_dir(self) -> Path:
+        """lib/modules/RELEASE."""
+        return self.root / "lib/modules" / self.release
+
+    @property
+    def source_archive(self) -> Path:
+        """The vendor's source as a tar archive."""
+        return self.root / "usr/src" / f"linux-source-{SERIES}.tar.xz"
+
+
+def newest_release(series: str = SERIES) -> str:
+    """``uname -r`` of the newest stock kernel of ``series`` that apt knows; no network is used."""
+    pattern = rf"^linux-image-({re.escape(series)}\.[0-9.]+-[0-9]+-amd64)$"
+    found: list[str] = []
+    for attempt in ("as it is", "updated"):
+        if attempt == "updated":
+            _apt("apt-get", "-qq", "update")
+        listed = _apt("apt-cache", "search", "--names-only", pattern)
+        found = [match[1] for line in listed.splitlines() if (match := re.match(pattern, line.split(" ")[0]))]
+        if found:
+            break
+    assert found, f"apt knows no linux-image-{series}.*-amd64"
+    return max(found, key=lambda release: [int(number) for number in re.findall(r"\d+", release)])
+
+
+def stock_kernel(release: str | None = None) -> StockKernel:
+    """The stock kernel ``release`` (default: the newest), downloaded and unpacked on first use."""
+    release = release or newest_release()
+    version = _version(f"linux-image-{release}")
+    place = cache.entry("kernels", f"{release}_{version}", lambda directory: _fetch(release, version, directory))
+    return StockKernel(release, place)
+
+
+def _fetch(release: str, version: str, directory: Path) -> None:
+    debs = directory / "debs"
+    debs.mkdir()
+    names = [
+        f"linux-image-{release}",
+        f"linux-headers-{release}",
+        f"linux-headers-{release.rpartition('-')[0]}-common",
+        f"linux-kbuild-{SERIES}",
+        f"linux-source-{SERIES}",
+    ]
+    wanted = [f"{name}={version}" for name in names]
+    try:
+        _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
+    except AssertionError:  # lists older than the mirror
+        _apt("apt-get", "-qq", "update")
+        _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
+    for deb in sorted(debs.iterdir()):
+        subprocess.run(["dpkg-deb", "-x", deb, directory], check=True, timeout=300)
+        deb.unlink()
+    shutil.rmtree(debs)
+
+
+def _version(package: str) -> str:
+    shown = _apt("apt-cache", "show", "--no-all-versions", package)
+    match = re.search(r"^Version: (\S+)$", shown, re.MULTILINE)
+    assert match, f"apt knows no version of {package}"
+    return match[1]
+
+
+def _apt(*argv: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{' '.join(argv)}: status {done.returncode}\n{done.stderr}"
+    return done.stdout

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * caller.c - the users of the functions that the test patches replace
+ *
+ * hammer=N: N kthreads, bound to the CPUs in turn, call get_avenrun() and
+ * si_meminfo() with preemption off and check that they are of one version.
+ * With irq=1 a timer interrupt does the same. sleep=1: a kthread is asleep
+ * in msleep_interruptible().
+ *
+ * /sys/module/caller/parameters/{calls,mixed,woken} tell what was seen.
+ */
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/kernel.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/loadavg.h>
+#include "caller-compat.h"
+
+static int hammer, sleep, irq;
+module_param(hammer, int, 0444);
+module_param(sleep, int, 0444);
+module_param(irq, int, 0444);
+
+static unsigned long calls, mixed, woken;
+module_param(calls, ulong, 0444);
+module_param(mixed, ulong, 0444);
+module_param(woken, ulong, 0444);
+
+#define MAX_THREADS 64
+static struct task_struct *threads[MAX_THREADS];
+static struct task_struct *sleeper;
+static struct hrtimer timer;
+
+/* What a patched get_avenrun() says; 0 from the kernel's own in an idle machine. */
+static unsigned long version_of(unsigned long load)
+{
+	return load >> FSHIFT;
+}
+
+static void check_pair(void)
+{
+	unsigned long loads[3];
+	struct sysinfo info;
+	bool first, second;
+
+	preempt_disable();
+	get_avenrun(loads, 0, 0);
+	si_meminfo(&info);
+	preempt_enable();
+	/* Marks are four digits; a load average and a page count here are not. */
+	first = version_of(loads[0]) >= 1000;
+	second = info.totalram >= 1000 && info.totalram < 10000;
+	if (first != second || (first && version_of(loads[0]) != info.totalram))
+		WRITE_ONCE(mixed, mixed + 1);
+	WRITE_ONCE(calls, calls + 1);
+}
+
+static int hammer_fn(void *unused)
+{
+	while (!kthread_should_stop()) {
+		int i;
+
+		for (i = 0; i < 100; i++)
+			check_pair();
+		cond_resched();
+	}
+	return 0;
+}
+
+static int sleep_fn(void *unused)
+{
+	while (!kthread_should_stop()) {
+		if (msleep_interruptible(1000000) == 4711)
+			woken++;
+	}
+	return 0;
+}
+
+static enum hrtimer_restart timer_fn(struct hrtimer *t)
+{
+	check_pair();
+	hrtimer_forward_now(t, ms_to_ktime(1));
+	return HRTIMER_RESTART;
+}
+
+static void stop_all(void)
+{
+	int i;
+
+	for (i = 0; i < MAX_THREADS; i++)
+		if (threads[i])
+			kthread_stop(threads[i]);
+	if (sleeper)
+		kthread_stop(sleeper);
+	if (irq)
+		hrtimer_cancel(&timer);
+}
+
+static int __init caller_init(void)
+{
+	int i, cpu = -1;
+
+	for (i = 0; i < min(hammer, MAX_THREADS); i++) {
+		threads[i] = kthread_create(hammer_fn, NULL, "hammer/%d", i);
+		if (IS_ERR(threads[i])) {
+			threads[i] = NULL;
+			stop_all();
+			return -ENOMEM;
+		}
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+		kthread_bind(threads[i], cpu);
+		wake_up_process(threads[i]);
+	}
+	if (sleep) {
+		sleeper = kthread_run(sleep_fn, NULL, "test sleeper");
+		if (IS_ERR(sleeper)) {
+			sleeper = NULL;
+			stop_all();
+			return -ENOMEM;
+		}
+	}
+	if (irq) {
+		setup_timer(&timer, timer_fn);
+		hrtimer_start(&timer, ms_to_ktime(1), HRTIMER_MODE_REL);
+	}
+	return 0;
+}
+module_init(caller_init);
+
+static void __exit caller_exit(void)
+{
+	stop_all();
+}
+module_exit(caller_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("kpatch tests: callers of patched functions");

@@ -1,0 +1,137 @@
+"""Builds the core module and the hand-written test modules for an unpacked stock kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm import tiny
+
+TOP = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent / "kmod"
+
+PATCHED = ("get_avenrun", "si_meminfo", "msleep_interruptible", "memcpy")
+"""Exported functions that the test patches replace, or want to."""
+
+
+@dataclass(frozen=True)
+class TestModule:
+    """One patch module: ``kpatch-NAME.ko`` from ``source`` with ``defines``; ``funcs`` entries in its table."""
+
+    __test__ = False
+    name: str
+    source: str
+    funcs: int
+    defines: Sequence[str] = ()
+    trampolines: bool = True
+
+
+def _bad(name: str, define: str, funcs: int = 2) -> TestModule:
+    return TestModule(f"bad-{name}", "load-mark.c", funcs, ("MARK=6666", define))
+
+
+MODULES = (
+    TestModule("one", "load-mark.c", 2, ("MARK=1111",)),
+    TestModule("two", "load-mark.c", 2, ("MARK=2222", "TEST_FLAGS=1")),
+    TestModule("three", "load-mark.c", 1, ("MARK=3333", "TEST_ONE", "TEST_FLAGS=1")),
+    TestModule("top", "load-mark.c", 1, ("MARK=4444", "TEST_ONE")),
+    TestModule("ops", "load-mark.c", 2, ("MARK=1111",), trampolines=False),
+    TestModule("sleeper", "sleeper.c", 1),
+    TestModule("veto", "sleeper.c", 1, ("VETO",)),
+    _bad("release", 'TEST_RELEASE="6.1.0-0-elsewhere"'),
+    _bad("version", 'TEST_VERSION="#1 SMP someday"'),
+    _bad("build-id", "TEST_BUILD_ID=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"),
+    _bad("notes", "TEST_NOTES_DELTA=0x7fffff0000000000UL"),
+    _bad("name", "BAD_NAME"),
+    _bad("offset", "BAD_OFFSET"),
+    _bad("size", "BAD_SIZE"),
+    _bad("zero", "BAD_ZERO"),
+    _bad("string", "BAD_STRING"),
+    _bad("new", "BAD_NEW"),
+    _bad("flags", "BAD_FLAGS"),
+    _bad("module", "BAD_MODULE"),
+    _bad("twice", "BAD_TWICE"),
+    _bad("notrace", "BAD_NOTRACE"),
+)
+
+
+def facts(kernel: tiny.Stock) -> dict[str, str]:
+    """What kpatch-build finds out about a kernel image, asked from the booted kernel; values are C text."""
+    script = "uname -r; uname -v; hexdump -v -e '1/1 \"%02x\"' /sys/kernel/notes; echo; "
+    script += "grep -E ' (_printk|__start_notes|__stop_notes)$' /proc/kallsyms"
+    release, version, notes, *rows = tiny.run(kernel.vmlinuz, script).check().splitlines()[:6]
+    address = {row.split()[2]: int(row.split()[0], 16) for row in rows}
+    build_id = re.search("0400000014000000" + "03000000474e5500" + "([0-9a-f]{40})", notes)
+    assert build_id, f"{kernel.release}: no build-id in its notes"
+    found = {
+        "RELEASE": json.dumps(release),
+        "VERSION": json.dumps(version),
+        "BUILD_ID": ",".join(f"0x{byte:02x}" for byte in bytes.fromhex(build_id.group(1))),
+        "NOTES_DELTA": f"{address['__start_notes'] - address['_printk']}L",
+        "NOTES_LEN": str(address["__stop_notes"] - address["__start_notes"]),
+    }
+    for name, (_, size) in tiny.symbols(kernel, PATCHED).items():
+        found[f"SIZE_{name}"] = str(size)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _module_directory(place: Path, module: TestModule, values: Mapping[str, str]) -> None:
+    object_name = f"kpatch-{module.name}"
+    for name in ("patch-hook.c", "trampolines.S", "kpatch-patch.h"):
+        _copy(TOP / "kmod" / "patch" / name, place / name)
+    _copy(HERE / "testpatch.h", place / "testpatch.h")
+    _copy(HERE / module.source, place / "main.c")
+    _write(place / "facts.h", "".join(f"#define FACT_{name} {value}\n" for name, value in values.items()))
+    params = f"#define KPATCH_NR_FUNCS {module.funcs}\n" if module.trampolines else ""
+    params += f'#define KPATCH_NAME "{module.name}"\n#define KPATCH_CHECKSUM "sum-of-{module.name}"\n'
+    _write(place / "kpatch-params.h", params)
+    defines = "".join(f"#define {define.replace('=', ' ', 1)}\n" for define in module.defines)
+    _write(place / "defines.h", f"{defines}#ifndef KPATCH_NR_FUNCS\n#define KPATCH_NR_FUNCS {module.funcs}\n#endif\n")
+    _write(
+        place / "Kbuild",
+        f"obj-m := {object_name}.o\n{object_name}-y := main.o patch-hook.o trampolines.o\n"
+        "CFLAGS_main.o := -include $(src)/kpatch-params.h -include $(src)/defines.h\n",
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def _make(farm: Path, directory: Path, *arguments: str) -> None:
+    command = ["make", "-s", "-C", str(farm), f"M={directory}", *arguments, "modules"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}"
+    assert "warning" not in (done.stdout + done.stderr).lower().replace("warning: the compiler differs", ""), done.stderr
+
+
+def build(kernel: tiny.Stock, place: Path) -> dict[str, Path]:
+    """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ..."""
+    farm = tiny.header_farm(kernel, place / "headers")
+    shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
+    _make(farm, place / "kmod" / "core")
+    values = facts(kernel)
+    tests = place / "tests"
+    for module in MODULES:
+        _module_directory(tests / module.name, module, values)
+    for name in ("caller.c", "caller-compat.h"):
+        _copy(HERE / name, tests / name)
+    _write(
+        tests / "Kbuild",
+        "obj-m := caller.o " + " ".join(f"{module.name}/" for module in MODULES) + "\n"
+        "ccflags-y += $(shell grep -qs hrtimer_setup $(srctree)/include/linux/hrtimer.h && echo -DKP_HAVE_HRTIMER_SETUP)\n",
+    )
+    _make(farm, tests, f"KBUILD_EXTRA_SYMBOLS={place / 'kmod' / 'core' / 'Module.symvers'}")
+    found = [*place.glob("kmod/core/*.ko"), *tests.glob("*.ko"), *tests.glob("*/*.ko")]
+    return {path.stem: path for path in found}

@@ -1,0 +1,205 @@
+"""A virtual machine that boots a stock kernel into a shell script, in a few seconds.
+
+The machine has no disk: its root is an initramfs with a static busybox, the given files and the script. What the
+script writes goes to the second serial port, the kernel's log to the first, so neither disturbs the other. A run
+passes only if the script ended with 0 *and* said so in a line that nothing else writes *and* the kernel's log
+is clean: a machine that hangs, crashes or powers off early fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
+
+PASSED = "@@ script ended with 0 @@"
+"""Written to the second serial port by init when the script returned 0."""
+
+INIT = f"""#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /tmp /run
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin
+stty -F /dev/ttyS1 raw 2>/dev/null
+cd /
+sh /script.sh >/dev/ttyS1 2>&1 </dev/null
+status=$?
+[ $status = 0 ] && echo "{PASSED}" >/dev/ttyS1
+echo "@@ exit $status @@" >/dev/ttyS1
+sync
+poweroff -f
+"""
+
+SPLAT = re.compile(
+    r"BUG: |WARNING: |Oops: |general protection|Kernel panic|Call Trace:|stack segment|double fault|rcu: .*stall|"
+    r"soft lockup|hard LOCKUP|blocked for more than|UBSAN: |KASAN: |refcount_t: |possible (?:recursive|circular)|"
+    r"inconsistent lock state|sleeping function called|scheduling while atomic|cannot create duplicate|"
+    r"kobject_add_internal failed|ftrace bug|unwind stack type|segfault at|Modules linked in:"
+)
+"""What must not stand in the log of a healthy kernel."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run.
+
+    ``out``: all that the script wrote. ``log``: the kernel's log. ``passed``: the script ended with 0.
+    ``splats``: the lines of the log that match :data:`SPLAT`.
+    """
+
+    out: str
+    log: str
+    passed: bool
+    splats: tuple[str, ...]
+
+    def check(self) -> str:
+        """Return ``out``; raise AssertionError with everything worth reading if the run was not clean."""
+        if self.passed and not self.splats:
+            return self.out
+        tail = "\n".join(self.log.splitlines()[-80:])
+        raise AssertionError(
+            f"script passed: {self.passed}, splats: {list(self.splats)}\n--- script\n{self.out}\n--- kernel\n{tail}"
+        )
+
+
+def _newc_entry(name: str, mode: int, data: bytes, inode: int) -> bytes:
+    """One file of a cpio archive in the "newc" format (kernel: Documentation/driver-api/early-userspace)."""
+    path = name.encode() + b"\0"
+    fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
+    head = b"070701" + b"".join(b"%08x" % field for field in fields) + path
+    return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
+
+
+def initramfs(files: Mapping[str, bytes | Path]) -> bytes:
+    """An initramfs with ``files``: path in the guest -> content, or a file of this machine with its mode."""
+    entries: dict[str, tuple[int, bytes]] = {}
+    for name, source in files.items():
+        path = name.strip("/")
+        for parent in reversed(Path(path).parents):
+            if str(parent) != ".":
+                entries.setdefault(str(parent), (0o040755, b""))
+        if isinstance(source, Path):
+            entries[path] = (0o100000 | (source.stat().st_mode & 0o777), source.read_bytes())
+        else:
+            entries[path] = (0o100755, source)
+    parts = [_newc_entry(name, mode, data, inode) for inode, (name, (mode, data)) in enumerate(entries.items(), 1)]
+    return b"".join(parts) + _newc_entry("TRAILER!!!", 0, b"", 0)
+
+
+def qemu_command(vmlinuz: Path, initrd: Path, work: Path, append: str, smp: int, memory: str) -> list[str]:
+    """The command line of the machine. TCG, because a stock kernel is not known to boot under this host's KVM."""
+    options = f"console=ttyS0 panic=-1 oops=panic quiet loglevel=7 {append}".strip()
+    return [
+        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(smp), "-m", memory),
+        *("-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none"),
+        *("-serial", f"file:{work / 'console'}", "-serial", f"file:{work / 'out'}"),
+        *("-kernel", str(vmlinuz), "-initrd", str(initrd), "-append", options),
+    ]
+
+
+def run(
+    vmlinuz: Path,
+    script: str,
+    files: Mapping[str, bytes | Path] | None = None,
+    *,
+    smp: int = 2,
+    memory: str = "1G",
+    append: str = "",
+    timeout: float = 300,
+    keep: Path | None = None,
+) -> Result:
+    """Boot ``vmlinuz``, run ``script`` (POSIX shell, busybox) as root of the guest, power off.
+
+    ``append``: more kernel parameters. ``timeout``: seconds until the machine is killed. ``keep``: a directory that
+    gets the logs.
+    """
+    with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
+        work = Path(name)
+        base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
+        (work / "initrd").write_bytes(initramfs({**base, **(files or {})}))
+        command = qemu_command(vmlinuz, work / "initrd", work, append, smp, memory)
+        over = ""
+        try:
+            subprocess.run(command, timeout=timeout, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+        except subprocess.TimeoutExpired:
+            over = f"\n(killed after {timeout:.0f} s)"
+        out = _read(work / "out") + over
+        log = _read(work / "console")
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / "out").write_text(out)
+            (keep / "console").write_text(log)
+    splats = tuple(line for line in log.splitlines() if SPLAT.search(line))
+    return Result(out, log, PASSED in out, splats)
+
+
+def _read(path: Path) -> str:
+    return path.read_bytes().decode(errors="replace").replace("\r", "") if path.exists() else ""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """A distribution's kernel, unpacked under ``root`` as its packages have it."""
+
+    release: str
+    root: Path
+
+    @property
+    def vmlinuz(self) -> Path:
+        """The boot image."""
+        return self.root / "boot" / f"vmlinuz-{self.release}"
+
+
+def stock_kernels() -> Sequence[Stock]:
+    """Kernels to test with: ``$KPATCH_TEST_KERNELS`` (``:``-separated roots), or what development unpacked."""
+    named = os.environ.get("KPATCH_TEST_KERNELS")
+    base = Path.home() / ".cache" / "kpatch" / "dev"
+    roots = [Path(root) for root in named.split(":")] if named else sorted(base.glob("root-*"))
+    found = []
+    for root in roots:
+        for image in sorted((root / "boot").glob("vmlinuz-*")):
+            found.append(Stock(image.name[len("vmlinuz-") :], root))
+    return found
+
+
+def header_farm(kernel: Stock, place: Path) -> Path:
+    """A KDIR for modules of an unpacked kernel whose header package thinks it lies in /usr/src.
+
+    Debian's linux-headers-REL is a small directory whose Makefile includes an absolute path, and whose scripts and
+    tools are relative links. So: links to all that is there, absolute, and a Makefile that includes the right one.
+    """
+    source = kernel.root / "usr" / "src" / f"linux-headers-{kernel.release}"
+    place.mkdir(parents=True, exist_ok=True)
+    for each in source.iterdir():
+        link = place / each.name
+        if each.name != "Makefile" and not link.is_symlink():
+            link.symlink_to(each.resolve())
+    common = re.search(r"^include /(\S+)", (source / "Makefile").read_text(), re.MULTILINE)
+    assert common, f"{source}/Makefile: no include of the common headers"
+    (place / "Makefile").write_text(f"include {kernel.root / common.group(1)}\n")
+    return place
+
+
+def symbols(kernel: Stock, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Address (without KASLR) and size as kallsyms has them, of functions of vmlinux; asks a booted kernel."""
+    pattern = "|".join(re.escape(name) for name in names)
+    script = f"grep -v '\\[' /proc/kallsyms | sort | grep -A1 -E ' ({pattern})$'"
+    out = run(kernel.vmlinuz, script, append="nokaslr").check()
+    found: dict[str, tuple[int, int]] = {}
+    rows = [line.split() for line in out.splitlines() if re.match(r"[0-9a-f]{16} ", line)]
+    for (address, _, name), (following, _, _) in zip(rows, rows[1:]):
+        if name in names and name not in found:
+            found[name] = (int(address, 16), int(following, 16) - int(address, 16))
+    missing = set(names) - set(found)
+    assert not missing, f"{kernel.release} has no {sorted(missing)}"
+    return found
