@@ -199,11 +199,8 @@ class KpatchCommand(dnf.cli.Command):
         for option in ("autoupdate", "autofilter"):
             value = read_setting(KpatchPlugin, self.base.conf, option)
             print("{:<16}{}".format(option + ":", "enabled" if value else "disabled"))
-        try:
-            lines = report.status_lines(status.facts(Paths()))
-        except KpatchError as error:
-            lines = ["error: " + error.message]
-        print("\n".join(lines))
+        if self.base.conf.installroot == "/":
+            print("\n".join(running_lines()))
         installed = self.base.sack.query().installed()
         for kernel in kernels_in(installed):
             for release in releases_of(kernel):
@@ -217,6 +214,14 @@ class KpatchCommand(dnf.cli.Command):
         if here:
             return "{}: {} installed".format(release, here[0])
         return "{}: {}".format(release, "{} available".format(newest[0]) if newest else "no patch in the repositories")
+
+
+def running_lines():
+    """What ``kpatch status`` says of the running kernel."""
+    try:
+        return report.status_lines(status.facts(Paths()))
+    except KpatchError as error:
+        return ["{:<16}{}".format("error:", error.message)]
 
 
 def tell(outcome):

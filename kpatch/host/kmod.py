@@ -99,7 +99,7 @@ def load_core(paths: Paths, release: str) -> None:
     if not any(os.path.exists(path) for path in paths.core_modules(release)):
         raise KpatchError(
             "the core module kpatch.ko is not installed for kernel {}".format(release),
-            "dnf install 'kpatch-core-uname-r = {}', or build it with kpatch-build --core".format(release),
+            "dnf install 'kpatch-core({})'".format(release),
         )
     raise _core_failure(paths, release, _errno_of(messages[-1]), messages[-1])
 
@@ -120,8 +120,9 @@ def busy(paths: Paths, name: str, verb: str) -> InUse:
     tasks = "; ".join(str(blocker) for blocker in blockers[:5])
     if len(blockers) > 5:
         tasks += " and {} more".format(len(blockers) - 5)
+    reason = "in use by " + tasks if tasks else (refusal.reason if refusal is not None else "")
     return InUse(
-        "cannot {} {}: {}".format(verb, name, "in use by " + tasks if tasks else "one of its functions is in use"),
+        "cannot {} {}: {}".format(verb, name, reason or "one of its functions is in use"),
         "nothing was changed; when these tasks are done or restarted, run: kpatch apply",
     )
 
@@ -139,7 +140,10 @@ def _failure(paths: Paths, info: ModInfo, code: int, said: str) -> KpatchError:
             "remove it first: kpatch unload {}".format(info.module),
         )
     if code == errno.EOPNOTSUPP or (code == errno.ENOENT and info.interface == "livepatch"):
-        return Refused("this kernel cannot load {}: {}".format(info.module, said), "its livepatch support is missing")
+        return Refused(
+            "this kernel cannot load {}: {}".format(info.module, said.rsplit(": ", 1)[-1]),
+            "its livepatch support is missing",
+        )
     return _core_failure(paths, info.module, code, said)
 
 
@@ -163,7 +167,9 @@ def _core_failure(paths: Paths, what: str, code: int, said: str) -> KpatchError:
             "{} needs a symbol that the running kernel {} does not have".format(what, release),
             "see dmesg for its name; is it the build for {}?".format(release),
         )
-    return Refused("the kernel refused {}: {}".format(what, said or "no reason given"), "see dmesg")
+    return Refused(
+        "the kernel refused {}: {}".format(what, said.rsplit(": ", 1)[-1] or "no reason given"), "see dmesg"
+    )
 
 
 def _permission(paths: Paths, what: str) -> KpatchError:

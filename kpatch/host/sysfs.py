@@ -50,8 +50,10 @@ class Blocker(NamedTuple):
     where: str
 
     def __str__(self) -> str:
-        place = "" if self.where in ("", "-", self.function) else ", waiting in {}".format(self.where)
-        inside = " in {}".format(self.function) if self.function else ""
+        symbol = self.where.split("+")[0]
+        place = "" if symbol in ("", "-", self.function) else ", waiting in {}".format(symbol)
+        # The core module puts words in parentheses where it has no function to name.
+        inside = " {}{}".format("" if self.function.startswith("(") else "in ", self.function) if self.function else ""
         return "{} (pid {}){}{}".format(self.comm, self.pid, inside, place)
 
 
