@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from kpatch.diff.model import Body, Entity, Ref, View
-from kpatch.diff.names import base_name, is_not_identity
+from kpatch.diff.names import base_name
 from kpatch.diff.special import Entry, SpecialTables
 from kpatch.elf.object import Section
 
 __all__ = ["Comparer", "Twins"]
+
+#: Where objects of a section keep a line number: offset of 4 bytes, bits (linux/dynamic_debug.h, linux/codetag.h)
+_LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_tags": (4, 0xFFFFFFFF)}
 
 
 class Twins:
@@ -56,7 +59,7 @@ class Comparer:
     def _same_entity(self, a: Entity, b: Entity) -> bool:
         if self.twins.same(a, b):
             return b not in self.changed_constants
-        if b in self.twins.original or not is_not_identity(b.name) or base_name(a.name) != base_name(b.name):
+        if b in self.twins.original or not b.copyable or base_name(a.name) != base_name(b.name):
             return False
         known = self._copies.get((a, b))
         if known is None:
@@ -100,7 +103,8 @@ class Comparer:
 
     def same_contents(self, a: Entity, b: Entity) -> bool:
         """Whether two entities have the same bytes, by meaning."""
-        return a.size == b.size and self.same_body(self.o.body_of(a), self.p.body_of(b))
+        one, other = (_without_line(entity, view.body_of(entity)) for entity, view in ((a, self.o), (b, self.p)))
+        return a.size == b.size and self.same_body(one, other)
 
     def same_entries(self, a: Entity, b: Entity) -> bool:
         """Whether the special sections say the same of two functions (line numbers aside)."""
@@ -133,3 +137,13 @@ class Comparer:
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
         size = entry.section.data[entry.stop + length]
         return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)
+
+
+def _without_line(entity: Entity, body: Body) -> Body:
+    """``body`` of an object, the line number in it cleared."""
+    field = _LINE_FIELDS.get(entity.section.name)
+    if field is None or len(body.data) < field[0] + 4:
+        return body
+    offset, mask = field
+    word = int.from_bytes(body.data[offset : offset + 4], "little") & ~mask
+    return Body(body.data[:offset] + word.to_bytes(4, "little") + body.data[offset + 4 :], body.refs)

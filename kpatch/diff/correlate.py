@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from kpatch.diff.compare import Twins
 from kpatch.diff.model import Body, Entity, View
-from kpatch.diff.names import base_name, has_compiler_number, is_not_identity
+from kpatch.diff.names import base_name, has_compiler_number
 
 __all__ = ["correlate"]
 
@@ -45,7 +45,7 @@ def _pair_named(originals: Iterable[Entity], patcheds: Iterable[Entity], twins: 
     for entity in patcheds:
         for name in _names(entity):
             found = by_name.get(name, [])
-            if len(found) != 1 or count[name] != 1 or has_compiler_number(name) or is_not_identity(name):
+            if len(found) != 1 or count[name] != 1 or has_compiler_number(name) or entity.copyable:
                 continue
             if found[0] not in twins.patched and entity not in twins.original:
                 twins.pair(found[0], entity)
@@ -85,11 +85,7 @@ def _same_shape(a: Entity, b: Entity) -> bool:
 
 def _numbered(entities: Iterable[Entity], taken: dict[Entity, Entity]) -> dict[Entity, str]:
     """The unpaired objects whose identity matters, with their base names."""
-    return {
-        entity: base_name(entity.name)
-        for entity in entities
-        if entity not in taken and not is_not_identity(entity.name)
-    }
+    return {entity: base_name(entity.name) for entity in entities if entity not in taken and not entity.copyable}
 
 
 def _pair_static_locals(original: View, patched: View, twins: Twins) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from kpatch.diff.changes import Users, is_constant_table
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, View
-from kpatch.diff.names import base_name, is_init_section, is_not_identity
+from kpatch.diff.names import base_name, is_init_section
 from kpatch.diff.result import Refusal
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
@@ -28,6 +28,7 @@ _HOLDS_OBJECTS = (
     ".sdata",
     "__dyndbg",
     ".lrodata",
+    "alloc_tags",
 )
 _NO_EFFECT = (
     ".comment",
@@ -49,6 +50,7 @@ _NO_EFFECT = (
     ".kpatch.",
     ".static_call.text",
     "__tracepoints_strings",
+    "__ksymtab_strings",
     ".symtab",
     ".shstrtab",
     ".strtab",
@@ -76,7 +78,7 @@ def find_changed_data(comparer: Comparer, users: Users, ignored: set[str]) -> tu
     constants: set[Entity] = set()
     refusals = []
     for patched, original in comparer.twins.original.items():
-        if patched.is_function or patched.section.name in ignored or is_not_identity(patched.name):
+        if patched.is_function or patched.section.name in ignored or patched.copyable:
             continue
         if not _holds_objects(patched.section) or _is_same(comparer, original, patched):
             continue

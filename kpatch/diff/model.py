@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 from kpatch.arch.machine import Machine
-from kpatch.diff.names import is_prefix_symbol
+from kpatch.diff.names import has_compiler_number, is_not_identity, is_prefix_symbol
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import Unpatchable
@@ -21,7 +21,7 @@ __all__ = ["Body", "Entity", "Ref", "View"]
 class Entity:
     """A function or a data object: all symbols of one place, the bytes ``start:end`` of a section."""
 
-    __slots__ = ("aliases", "end", "is_function", "lead", "section", "start", "symbol")
+    __slots__ = ("aliases", "copyable", "end", "is_function", "lead", "section", "start", "symbol")
 
     def __init__(self, symbol: Symbol, section: Section, is_function: bool) -> None:
         self.symbol = symbol
@@ -32,6 +32,8 @@ class Entity:
         self.is_function = is_function
         #: first byte of the padding that belongs to the function (``__pfx_``), else ``start``
         self.lead = symbol.value
+        #: whether no code depends on which copy of the object it sees
+        self.copyable = False
 
     @property
     def name(self) -> str:
@@ -116,9 +118,19 @@ class View:
             follower = places.get((symbol.section, symbol.value + symbol.size))
             if follower and follower.is_function:
                 follower.lead = min(follower.lead, symbol.value)
+        for entity in self.objects:
+            entity.copyable = self._is_copyable(entity)
         order = {section: number for number, section in enumerate(self.obj.sections)}
         self.functions.sort(key=lambda entity: (order[entity.section], entity.start))
         self.objects.sort(key=lambda entity: (order[entity.section], entity.start))
+
+    def _is_copyable(self, entity: Entity) -> bool:
+        """Objects of one macro use, the compiler's constants, read-only static locals (``__msg.3``)."""
+        if is_not_identity(entity.name):
+            return True
+        if entity.symbol.bind != c.STB_LOCAL or entity.section.flags & c.SHF_WRITE:
+            return False
+        return has_compiler_number(entity.name) and not self.relocs_between(entity.section, entity.start, entity.end)
 
     @staticmethod
     def _is_entity(symbol: Symbol, section: Section) -> bool:

@@ -35,16 +35,16 @@ _NOT_IDENTITY = {
     "_entry_ptr",
     "___tp_str",  # tracepoint_string()
     "__pi_entry",
+    "_alloc_tag",  # memory allocation profiling
 }
 _CONSTANTS = ("__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "CSWTCH", "switch.table.", ".LC", ".L", "__const.")
 
 
 def base_name(name: str) -> str:
     """``name`` without the numbers that compilers give: ``foo.isra.0.cold`` -> ``foo.isra.cold``."""
-    unique = _UNIQUE.match(name)
-    if unique:
-        return unique.group(1)
-    return _NUMBERS.sub("", name) if "." in name else name
+    plain = _NUMBERS.sub("", name) if "." in name else name
+    unique = _UNIQUE.match(plain)
+    return unique.group(1) if unique else plain
 
 
 def has_compiler_number(name: str) -> bool:
