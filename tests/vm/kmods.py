@@ -15,8 +15,8 @@ from tests.vm import tiny
 TOP = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "kmod"
 
-PATCHED = ("get_avenrun", "si_meminfo", "msleep_interruptible", "memcpy")
-"""Exported functions that the test patches replace, or want to."""
+PATCHED = ("si_meminfo", "nr_free_buffer_pages", "msleep_interruptible", "memcpy")
+"""Functions that the test patches replace, or want to; exported, since caller.ko calls them."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,15 @@ class TestModule:
 
 
 def _bad(name: str, define: str, funcs: int = 2) -> TestModule:
-    return TestModule(f"bad-{name}", "load-mark.c", funcs, ("MARK=6666", define))
+    return TestModule(f"bad-{name}", "memory-mark.c", funcs, ("MARK=6666", define))
 
 
 MODULES = (
-    TestModule("one", "load-mark.c", 2, ("MARK=1111",)),
-    TestModule("two", "load-mark.c", 2, ("MARK=2222", "TEST_FLAGS=1")),
-    TestModule("three", "load-mark.c", 1, ("MARK=3333", "TEST_ONE", "TEST_FLAGS=1")),
-    TestModule("top", "load-mark.c", 1, ("MARK=4444", "TEST_ONE")),
-    TestModule("ops", "load-mark.c", 2, ("MARK=1111",), trampolines=False),
+    TestModule("one", "memory-mark.c", 2, ("MARK=1111",)),
+    TestModule("two", "memory-mark.c", 2, ("MARK=2222", "TEST_FLAGS=1")),
+    TestModule("three", "memory-mark.c", 1, ("MARK=3333", "TEST_ONE", "TEST_FLAGS=1")),
+    TestModule("top", "memory-mark.c", 1, ("MARK=4444", "TEST_ONE")),
+    TestModule("ops", "memory-mark.c", 2, ("MARK=1111",), trampolines=False),
     TestModule("sleeper", "sleeper.c", 1),
     TestModule("veto", "sleeper.c", 1, ("VETO",)),
     _bad("release", 'TEST_RELEASE="6.1.0-0-elsewhere"'),
@@ -75,9 +75,11 @@ def facts(kernel: tiny.Stock) -> dict[str, str]:
         "NOTES_DELTA": f"{address['__start_notes'] - address['_printk']}L",
         "NOTES_LEN": str(address["__stop_notes"] - address["__start_notes"]),
     }
-    for name, (_, size) in tiny.symbols(kernel, PATCHED).items():
+    for name, (start, size) in tiny.symbols(kernel, [*PATCHED, "_printk"]).items():
         found[f"SIZE_{name}"] = str(size)
-    return found
+        found[f"DELTA_{name}"] = str(start)
+    anchor = int(found["DELTA__printk"])
+    return {name: f"{int(value) - anchor}L" if name.startswith("DELTA_") else value for name, value in found.items()}
 
 
 def _write(path: Path, text: str) -> None:

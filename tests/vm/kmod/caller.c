@@ -2,8 +2,8 @@
 /*
  * caller.c - the users of the functions that the test patches replace
  *
- * hammer=N: N kthreads, bound to the CPUs in turn, call get_avenrun() and
- * si_meminfo() with preemption off and check that they are of one version.
+ * hammer=N: N kthreads, bound to the CPUs in turn, call si_meminfo() and
+ * nr_free_buffer_pages() with preemption off and check that they are of one version.
  * With irq=1 a timer interrupt does the same. sleep=1: a kthread is asleep
  * in msleep_interruptible().
  *
@@ -15,7 +15,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/sched/loadavg.h>
+#include <linux/swap.h>
 #include "caller-compat.h"
 
 static int hammer, sleep, irq;
@@ -33,26 +33,22 @@ static struct task_struct *threads[MAX_THREADS];
 static struct task_struct *sleeper;
 static struct hrtimer timer;
 
-/* What a patched get_avenrun() says; 0 from the kernel's own in an idle machine. */
-static unsigned long version_of(unsigned long load)
+/* The marks of the test patches; the machine has more pages. */
+static bool is_mark(unsigned long pages)
 {
-	return load >> FSHIFT;
+	return pages >= 1000 && pages < 10000;
 }
 
 static void check_pair(void)
 {
-	unsigned long loads[3];
+	unsigned long pages;
 	struct sysinfo info;
-	bool first, second;
 
 	preempt_disable();
-	get_avenrun(loads, 0, 0);
 	si_meminfo(&info);
+	pages = nr_free_buffer_pages();
 	preempt_enable();
-	/* Marks are four digits; a load average and a page count here are not. */
-	first = version_of(loads[0]) >= 1000;
-	second = info.totalram >= 1000 && info.totalram < 10000;
-	if (first != second || (first && version_of(loads[0]) != info.totalram))
+	if (is_mark(pages) != is_mark(info.totalram) || (is_mark(pages) && pages != info.totalram))
 		WRITE_ONCE(mixed, mixed + 1);
 	WRITE_ONCE(calls, calls + 1);
 }

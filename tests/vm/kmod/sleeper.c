@@ -9,7 +9,7 @@
 #include "testpatch.h"
 
 /* Sleeps for ever, until a signal or the end of the kthread. */
-static __new unsigned long new_msleep_interruptible(unsigned int msecs)
+static __new(0) unsigned long new_msleep_interruptible(unsigned int msecs)
 {
 	schedule_timeout_interruptible(msecs_to_jiffies(msecs));
 	return 4711;

@@ -3,8 +3,8 @@
  * testpatch.h - what kpatch-build writes into a patch module, written by hand
  *
  * facts.h comes from a boot of the kernel under test: FACT_RELEASE,
- * FACT_VERSION, FACT_BUILD_ID (bytes), FACT_NOTES_DELTA and FACT_NOTES_LEN
- * (from _printk), FACT_SIZE_<function>.
+ * FACT_VERSION, FACT_BUILD_ID (bytes), FACT_NOTES_DELTA (from _printk),
+ * FACT_NOTES_LEN, and of each function FACT_DELTA_<name> and FACT_SIZE_<name>.
  */
 #ifndef _TESTPATCH_H
 #define _TESTPATCH_H
@@ -33,15 +33,18 @@
 #endif
 
 /* A new function with room of its own, so that its size is known here. */
-#define NEW_SIZE	256
-#define __new		noinline __used __aligned(NEW_SIZE)
+#define NEW_SIZE	64
+#define __new(nr)	noinline __used __aligned(NEW_SIZE) __section(".text.new_" #nr)
+
+/* An old function, anchored to an exported symbol as kpatch-build does it. */
+#define OLD(name)	(ADDRESS(&_printk) + FACT_DELTA_##name)
 
 /* The alias that a trampoline jumps to; nr counts as in FUNCS. */
 #define NEW(nr, name)	asm(".globl kpatch_new_" #nr "\n.set kpatch_new_" #nr ", " #name)
 
 #define FUNC(old, new)								\
 	{									\
-		.new_addr = ADDRESS(new), .old_addr = ADDRESS(&old),		\
+		.new_addr = ADDRESS(new), .old_addr = OLD(old),		\
 		.name = ADDRESS(#old), .objname = ADDRESS("vmlinux"),		\
 		.new_size = NEW_SIZE, .old_size = FACT_SIZE_##old,		\
 	}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memory-mark.c - patch of si_meminfo() and nr_free_buffer_pages()
+ *
+ * /proc/meminfo then tells of MARK pages. Compiled several times: MARK is the
+ * number, TEST_ONE leaves nr_free_buffer_pages() alone, BAD_* damages the
+ * metadata.
+ */
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include "testpatch.h"
+
+static __new(0) void new_si_meminfo(struct sysinfo *val)
+{
+	val->totalram = val->freeram = MARK;
+	val->sharedram = val->bufferram = 0;
+	val->totalhigh = val->freehigh = 0;
+	val->mem_unit = PAGE_SIZE;
+}
+NEW(0, new_si_meminfo);
+
+#ifndef TEST_ONE
+static __new(1) unsigned long new_nr_free_buffer_pages(void)
+{
+	return MARK;
+}
+NEW(1, new_nr_free_buffer_pages);
+#endif
+
+#if defined(BAD_NAME)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
+		  .name = ADDRESS("si_meminfa"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo - 32 }
+#elif defined(BAD_OFFSET)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo) + 16,	\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
+#elif defined(BAD_SIZE)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo + 1 }
+#elif defined(BAD_ZERO)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = 0 }
+#elif defined(BAD_STRING)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
+		  .name = 0xdead000000000000, .objname = ADDRESS("vmlinux"),			\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
+#elif defined(BAD_NEW)
+#define FIRST	{ .new_addr = ADDRESS(&_printk), .old_addr = OLD(si_meminfo),		\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
+#elif defined(BAD_FLAGS)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo, .flags = 0x80 }
+#elif defined(BAD_MODULE)
+#define FIRST	{ .new_addr = ADDRESS(new_si_meminfo),						\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("no_such_module"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
+#else
+#define FIRST	FUNC(si_meminfo, new_si_meminfo)
+#endif
+
+#if defined(BAD_TWICE)
+FUNCS(FUNC(si_meminfo, new_si_meminfo), FUNC(si_meminfo, new_si_meminfo));
+#elif defined(BAD_NOTRACE)
+/* Has no fentry call: memcpy() is assembler. */
+FUNCS(FUNC(si_meminfo, new_si_meminfo),
+      { .new_addr = ADDRESS(new_nr_free_buffer_pages), .old_addr = OLD(memcpy),
+	.name = ADDRESS("memcpy"), .objname = ADDRESS("vmlinux"),
+	.new_size = NEW_SIZE, .old_size = FACT_SIZE_memcpy });
+#elif defined(TEST_ONE)
+FUNCS(FIRST);
+#else
+FUNCS(FIRST, FUNC(nr_free_buffer_pages, new_nr_free_buffer_pages));
+#endif
+
+NO_CALLBACKS;
