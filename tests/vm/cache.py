@@ -21,8 +21,8 @@ KEEP_ENTRIES = 3
 
 
 def cache_dir() -> Path:
-    """``$XDG_CACHE_HOME/kpatch``, made when it is missing."""
-    top = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kpatch"
+    """``$XDG_CACHE_HOME/kpatch/check``, made when it is missing."""
+    top = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kpatch" / "check"
     top.mkdir(parents=True, exist_ok=True)
     return top
 

@@ -14,7 +14,7 @@ __all__ = ["GuestImage", "guest_image"]
 SUITE = "bookworm"
 PACKAGES = [
     *["systemd-sysv", "udev", "kmod", "iproute2", "procps"],
-    *["dnf", "dnf-plugins-core", "rpm", "python3", "python3-rpm", "gpg", "ca-certificates"],
+    *["dnf", "rpm", "python3", "python3-rpm", "gpg", "ca-certificates"],
 ]
 IMAGE_SIZE = "3G"
 ADDRESS = "10.0.2.15/24"  # QEMU's user network; the host is 10.0.2.2

@@ -1,0 +1,139 @@
+"""The whole chain as a publisher runs it, through the commands: build, package, sign, publish."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.vm import tiny
+from tests.vm.kernels import StockKernel
+
+__all__ = ["EXAMPLES", "Chain", "Key", "PatchRelease", "make_key", "tool"]
+
+TOP = Path(__file__).resolve().parents[2]
+EXAMPLES = TOP / "examples"
+BUILD_TIMEOUT = 600.0
+
+
+def tool(name: str, *args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the command ``kpatch-NAME`` of this checkout; with ``check``, its failure is an assertion's."""
+    argv = [sys.executable, "-m", f"kpatch.cli.{name}", *map(str, args)]
+    env = {**os.environ, "PYTHONPATH": str(TOP)}
+    done = subprocess.run(argv, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=BUILD_TIMEOUT)
+    command = " ".join([f"kpatch-{name}", *map(str, args)])
+    assert not check or done.returncode == 0, f"{command}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@dataclass(frozen=True)
+class Key:
+    """A signing key in a GnuPG home of its own."""
+
+    home: Path
+    fingerprint: str
+
+    @property
+    def options(self) -> list[str]:
+        """For the commands that sign RPMs."""
+        return ["--gnupghome", str(self.home), "--sign", self.fingerprint]
+
+
+def make_key(home: Path, name: str = "Kpatch Test") -> Key:
+    """A key that lasts a week, as a pipeline would make for a test."""
+    home.mkdir(mode=0o700, parents=True)
+    recipe = f"%no-protection\nKey-Type: RSA\nKey-Length: 3072\nKey-Usage: sign\nName-Real: {name}\nExpire-Date: 7d\n"
+    gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet"]
+    subprocess.run([*gpg, "--generate-key"], input=recipe, text=True, check=True, timeout=120, capture_output=True)
+    listed = subprocess.run([*gpg, "--with-colons", "-K"], text=True, check=True, timeout=60, capture_output=True)
+    fingerprint = next(line.split(":")[9] for line in listed.stdout.splitlines() if line.startswith("fpr:"))
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=False, timeout=60)
+    return Key(home, fingerprint)
+
+
+@dataclass(frozen=True)
+class PatchRelease:
+    """One release of the kernel's patch: its place in the order, its diffs, what it fixes."""
+
+    number: int
+    diffs: tuple[Path, ...]
+    cves: tuple[str, ...] = ()
+
+
+class Chain:
+    """Builds into ``work`` for ``kernel``; everything is made once."""
+
+    def __init__(self, kernel: StockKernel, work: Path) -> None:
+        self.kernel = kernel
+        self.work = work
+        self._key: Key | None = None
+
+    @property
+    def key(self) -> Key:
+        """The publisher's key."""
+        if self._key is None:
+            self._key = make_key(self.work / "gpg")
+        return self._key
+
+    def core_module(self) -> Path:
+        """kpatch.ko for the kernel, made as any external module: against the vendor's headers."""
+        place = self.work / "core"
+        if not (place / "kpatch.ko").exists():
+            stock = tiny.Stock(self.kernel.release, self.kernel.root)
+            farm = tiny.header_farm(stock, self.work / "headers")
+            ignored = shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*", "Module.symvers", "modules.order")
+            shutil.copytree(TOP / "kmod/core", place, ignore=ignored)
+            shutil.copytree(TOP / "kmod/patch", self.work / "patch", ignore=ignored, dirs_exist_ok=True)
+            argv = ["make", "-s", "-C", str(farm), f"M={place}", "modules"]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
+            assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
+        return place / "kpatch.ko"
+
+    def patch_module(self, name: str, diffs: Sequence[Path], options: Sequence[str] = ()) -> Path:
+        """``kpatch-NAME.ko`` from ``diffs``, by kpatch-build."""
+        out = self.work / "modules"
+        module = out / f"kpatch-{name}.ko"
+        if not module.exists():
+            out.mkdir(exist_ok=True)
+            where = ["--kernel", self.kernel.release, "--kernel-root", str(self.kernel.root)]
+            tool("build", *where, "-n", name, "-o", out, *options, *diffs)
+            assert module.exists(), f"kpatch-build wrote no {module}"
+        return module
+
+    def rpm(self, *args: str | Path, key: Key | None = None) -> list[Path]:
+        """What ``kpatch-repo package`` makes of ``args``, signed with ``key`` if there is one."""
+        out = self.work / "rpms" / (key.fingerprint[-8:] if key else "unsigned")
+        signing = key.options if key else []
+        printed = tool("repo", "package", "-q", *args, "-o", out, *signing).stdout.split()
+        return [Path(line) for line in printed if line.endswith(".rpm") and not line.endswith(".src.rpm")]
+
+    def base_rpms(self) -> list[Path]:
+        """Runtime, core module and the kernel's subscription, signed."""
+        return [
+            *self.rpm("--runtime", key=self.key),
+            *self.rpm("--core", self.core_module(), "--kernel", self.kernel.release, key=self.key),
+            *self.rpm("--subscription", "--kernel", self.kernel.release, key=self.key),
+        ]
+
+    def patch_rpm(self, release: PatchRelease, key: Key | None = None, sign: bool = True) -> Path:
+        """The RPM of one release of the patch; its module bears the release in its name."""
+        module = self.release_module(release)
+        options = ["--kernel", self.kernel.release, "--patch-version", "1", "--patch-release", str(release.number)]
+        for cve in release.cves:
+            options += ["--cve", cve]
+        (rpm,) = self.rpm("--module", module, *options, key=(key or self.key) if sign else None)
+        return rpm
+
+    def release_module(self, release: PatchRelease) -> Path:
+        """The module of one release."""
+        version, _, rest = self.kernel.release.removesuffix("-amd64").partition("-")
+        name = f"{version.replace('.', '_')}-{rest.replace('.', '_')}-1-{release.number}"
+        return self.patch_module(name, release.diffs, [f"--cve={cve}" for cve in release.cves])
+
+    def publish(self, repo: Path, *rpms: Path) -> None:
+        """Add ``rpms`` to the repository ``repo`` and sign its metadata."""
+        tool("repo", "publish", "--repo", repo, "--gnupghome", self.key.home, "--key", self.key.fingerprint, *rpms)
