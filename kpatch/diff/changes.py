@@ -160,7 +160,10 @@ class _Propagation:
             function = self.todo.pop()
             self._add(self.users.family(function))
             self._follow_parent(function)
-            if not has_profiling_call(self.comparer.tables[0], self.comparer.twins.original[function]):
+            original = self.comparer.twins.original[function]
+            if is_init_section(original.section.name):
+                self._refuse("init-code", original)
+            elif not has_profiling_call(self.comparer.tables[0], original):
                 self._follow_callers(function)
         self._find_gone_parts()
 
@@ -191,9 +194,7 @@ class _Propagation:
         escapes = bool(self.users.pointers[function] or self.old_users.pointers[original])
         escapes |= function in self.users.elsewhere or original in self.old_users.elsewhere
         local = original.symbol.bind == c.STB_LOCAL
-        if is_init_section(original.section.name):
-            self._refuse("init-code", original)
-        elif local and not escapes and (reachable or joined):
+        if local and not escapes and (reachable or joined):
             self.changes.parts.add(function)
             self._add(self.users.branches[function])
         else:
