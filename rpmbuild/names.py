@@ -88,8 +88,10 @@ class KernelRelease:
         >>> parse_release("6.6.1-1.el9.elrepo.x86_64").name_part
         '6_6_1-1_elrepo'
         """
-        tokens = [token for token in self.release.split(".") if not _DIST_TAG.fullmatch(token)]
-        parts = [self.version, ".".join(tokens or self.release.split("."))]
+        # In el9+64k the variant of the kernel stands after the dist tag.
+        tokens = self.release.replace("+", ".+").split(".")
+        named = [token for token in tokens if not _DIST_TAG.fullmatch(token)] or tokens
+        parts = [self.version, ".".join(named).replace(".+", "+")]
         return "-".join(re.sub(r"[^A-Za-z0-9_]", "_", part) for part in parts if part)
 
 

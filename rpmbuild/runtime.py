@@ -21,7 +21,14 @@ _PYTHON = ("__init__.py", "errors.py", "log.py", "run.py", "data.py")
 _CLI = ("__init__.py", "main.py", "kpatch.py")
 # data directory -> the files that the spec installs from it
 _DATA = {
-    "specs": ("kpatch.service", "kpatch.spec", "kpatch.sh", "kpatch.bash-completion"),
+    "specs": (
+        "kpatch.service",
+        "kpatch-retry.service",
+        "kpatch-retry.timer",
+        "kpatch.spec",
+        "kpatch.sh",
+        "kpatch.bash-completion",
+    ),
     "dnf-plugin": ("kpatch.py", "kpatch.conf", "kpatch.actions", "dnf.kpatch.8"),
     "docs": ("kpatch.1",),
 }
