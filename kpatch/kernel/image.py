@@ -208,6 +208,13 @@ class KernelImage:
         known = self.data[segment.offset + start : segment.offset + min(start + size, segment.file_size)]
         return known if len(known) == size else memoryview(bytes(known).ljust(size, b"\0"))
 
+    def read_up_to(self, address: int, size: int) -> bytes:
+        """At most ``size`` bytes at ``address``: fewer where the segment ends, none outside of it."""
+        segment = self.find(address)
+        if segment is None:
+            return b""
+        return bytes(self.read_at(address, min(size, segment.address + segment.memory_size - address)))
+
     def address_of(self, offset: int) -> int | None:
         """The link-time address of the byte at file ``offset``, or None when it is not loaded."""
         for segment in self.segments:

@@ -1,0 +1,189 @@
+"""Anchored relocations: reach what the kernel does not export from what it does.
+
+A hot patch is keyed to one kernel image.  A reference to the unexported symbol S becomes one to
+the exported symbol E with S - E added: the kernel's own module loader resolves it, and KASLR,
+which moves the image as a whole, does not matter.  Per-CPU symbols use a per-CPU export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpatch.build.match import Match
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject, Reloc, Symbol
+from kpatch.errors import Unpatchable
+from kpatch.kernel.ksymtab import Anchors, Export, Exports, choose_anchors
+from kpatch.kernel.symbols import SymbolTable
+
+__all__ = ["Anchored", "AnchoredSymbol", "Anchorer", "anchor_object"]
+
+_HINT = (
+    "change the patch so that it does without these symbols, or bring their code into the patch; when the symbol "
+    "belongs to a module, patch that module's source"
+)
+_MODULES_ONLY = "module:"
+"""Start of the namespaces of EXPORT_SYMBOL_FOR_MODULES (6.16 and later): only the modules named there get it."""
+
+
+@dataclass(frozen=True)
+class AnchoredSymbol:
+    """One symbol that is now reached from an anchor; ``source``: ``match`` or ``kallsyms``."""
+
+    name: str
+    address: int
+    anchor: str
+    source: str
+    references: int
+
+
+@dataclass
+class Anchored:
+    """What became of the undefined symbols of one object.
+
+    ``kept``: exported ones, left to the module loader; ``namespaces`` that the module must import
+    for them; ``modules`` (other than vmlinux) that export some of them.
+    """
+
+    anchored: list[AnchoredSymbol] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    namespaces: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain data; addresses are link-time addresses in hexadecimal."""
+        return {
+            "anchored": [{**vars(symbol), "address": f"{symbol.address:#x}"} for symbol in self.anchored],
+            "kept": self.kept,
+            "namespaces": sorted(self.namespaces),
+            "modules": sorted(self.modules),
+        }
+
+
+class Anchorer:
+    """Makes references from one object to link-time addresses of the kernel."""
+
+    def __init__(self, obj: ElfObject, anchors: Anchors, symbols: SymbolTable) -> None:
+        self.obj, self.anchors, self.symbols = obj, anchors, symbols
+
+    def reloc(self, offset: int, type: int, address: int, addend: int = 0) -> Reloc:
+        """A relocation at ``offset`` whose value is that of a symbol at ``address`` plus ``addend``.
+
+        Raises :class:`Unpatchable` when no export moves together with ``address``.
+        """
+        anchor = self.anchors.for_address(address, self.symbols)
+        if anchor is None:
+            raise Unpatchable(
+                f"the kernel exports no per-CPU symbol to reach the address {address:#x} from",
+                "change the patch so that it does without the unexported per-CPU variable",
+            )
+        return Reloc(offset, type, self._undefined(anchor.name), address - anchor.address + addend)
+
+    def _undefined(self, name: str) -> Symbol:
+        for symbol in self.obj.symbols:
+            if symbol.name == name and symbol.is_undefined:
+                return symbol
+        return self.obj.add_symbol(Symbol(name, bind=c.STB_GLOBAL))
+
+
+def anchor_object(
+    obj: ElfObject,
+    exports: Exports,
+    symbols: SymbolTable,
+    match: Match | None = None,
+    *,
+    provided: Collection[str] = (),
+) -> Anchored:
+    """Give every undefined symbol of ``obj`` that the kernel does not export an anchored address.
+
+    Addresses come from ``match`` (the fields of the shipped code) or, for names that occur once,
+    from ``symbols``.  ``provided`` names what other parts of the same module define.  Changes
+    ``obj`` in place.  Raises :class:`Unpatchable` naming all symbols that have no sure address.
+    """
+    anchorer = Anchorer(obj, choose_anchors(exports, symbols), symbols)
+    result, failures = Anchored(), []
+    relocs = _relocs_by_symbol(obj)
+    wanted = [symbol for symbol in obj.symbols if symbol.is_undefined and symbol.name and symbol.name not in provided]
+    for symbol in wanted:
+        export = exports.get(symbol.name)
+        if export and _is_meant(export, symbols, match):
+            _keep(export, result)
+            continue
+        found = _locate(symbol.name, symbols, match)
+        if isinstance(found, str):
+            failures.append(found)
+            continue
+        address, source = found
+        references = relocs.get(symbol, [])
+        for reloc in references:
+            moved = anchorer.reloc(reloc.offset, reloc.type, address, reloc.addend)
+            reloc.symbol, reloc.addend = moved.symbol, moved.addend
+        anchor = anchorer.anchors.for_address(address, symbols)
+        assert anchor is not None or not references
+        name = anchor.name if anchor else ""
+        result.anchored.append(AnchoredSymbol(symbol.name, address, name, source, len(references)))
+    if failures:
+        raise Unpatchable(
+            f"{obj.path or 'the patch'} needs symbols that it cannot reach: {'; '.join(failures)}", _HINT
+        )
+    _drop_unused(obj, {symbol.name for symbol in result.anchored})
+    return result
+
+
+def _relocs_by_symbol(obj: ElfObject) -> dict[Symbol, list[Reloc]]:
+    found: dict[Symbol, list[Reloc]] = {}
+    for section in obj.sections:
+        for reloc in section.relocs:
+            if reloc.symbol.is_undefined:
+                found.setdefault(reloc.symbol, []).append(reloc)
+    return found
+
+
+def _is_meant(export: Export, symbols: SymbolTable, match: Match | None) -> bool:
+    """Whether the export is what the code means, not a local namesake, and a hot patch may use it."""
+    if export.namespace.startswith(_MODULES_ONLY):
+        return False
+    address = match.addresses.get(export.name) if match else None
+    if address is None or export.module != "vmlinux":
+        return True
+    return any(symbol.address == address and symbol.type.isupper() for symbol in symbols.named(export.name))
+
+
+def _keep(export: Export, result: Anchored) -> None:
+    result.kept.append(export.name)
+    if export.namespace:
+        result.namespaces.add(export.namespace)
+    if export.module != "vmlinux":
+        result.modules.add(export.module.rsplit("/", 1)[-1].replace("-", "_"))
+
+
+def _locate(name: str, symbols: SymbolTable, match: Match | None) -> tuple[int, str] | str:
+    """The address of ``name`` and where it is known from, or why there is none."""
+    address, source = match.addresses.get(name) if match else None, "match"
+    if address is None:
+        namesakes = symbols.named(name)
+        if not namesakes:
+            return f"{name} (not in the kernel's symbols)"
+        if len({symbol.address for symbol in namesakes}) > 1:
+            return f"{name} ({len(namesakes)} symbols have this name, and no shipped code tells which is meant)"
+        address, source = namesakes[0].address, "kallsyms"
+    if _is_freed(address, symbols):
+        return f"{name} (its memory is freed after boot)"
+    return address, source
+
+
+def _is_freed(address: int, symbols: SymbolTable) -> bool:
+    """Whether ``address`` lies in the kernel's init memory; the per-CPU template there is no address of its own."""
+    start, end = symbols.unique("__init_begin"), symbols.unique("__init_end")
+    inside = bool(start and end and start.address <= address < end.address)
+    return inside and not symbols.is_percpu(address)
+
+
+def _drop_unused(obj: ElfObject, names: set[str]) -> None:
+    """Remove undefined symbols of these names: nothing refers to them any more."""
+    used = {reloc.symbol for section in obj.sections for reloc in section.relocs}
+    obj.symbols = [
+        symbol for symbol in obj.symbols if not (symbol.is_undefined and symbol.name in names and symbol not in used)
+    ]

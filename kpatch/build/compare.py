@@ -1,0 +1,193 @@
+"""Compare one function of a rebuilt object with shipped code at an address, and read what its fields tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from kpatch.arch.machine import Machine
+from kpatch.build.decode import Difference, Pairing, is_padding, pair_up, show
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+
+__all__ = ["Comparer", "Found", "FunctionCode", "Shipped", "functions_of"]
+
+_MASK = (1 << 64) - 1
+_READ_AHEAD = 256
+"""Bytes beyond the rebuilt function's size that are looked at: longer branches, more padding."""
+
+
+class Shipped(Protocol):
+    """What the vendor shipped, by address: a kernel image, or a module laid out as if loaded."""
+
+    where: str
+
+    def read_up_to(self, address: int, size: int) -> bytes:
+        """At most ``size`` bytes at ``address``; fewer where what was shipped ends."""
+
+
+@dataclass
+class FunctionCode:
+    """One function of the rebuilt object."""
+
+    symbol: Symbol
+    section: Section
+    data: bytes
+    relocs: list[Reloc]
+    may_be_nop: frozenset[int]
+
+    @property
+    def name(self) -> str:
+        return self.symbol.name
+
+    @property
+    def start(self) -> int:
+        return self.symbol.value
+
+
+@dataclass
+class Found:
+    """A candidate that holds the same code, and the addresses that its fields tell."""
+
+    address: int
+    size: int
+    exact: bool
+    references: list[tuple[Reloc, int]]
+
+
+class Comparer:
+    """Compares functions with what lies in ``image``."""
+
+    def __init__(self, image: Shipped, machine: Machine) -> None:
+        self.image, self.machine = image, machine
+
+    def compare(self, code: FunctionCode, address: int, room: int) -> Found | str:
+        """Compare ``code`` with what lies at ``address``, ``room`` bytes before the next symbol."""
+        size = len(code.data)
+        room = room or size + _READ_AHEAD
+        shipped = self.image.read_up_to(address, size)
+        fields = {reloc.offset - code.start: self.machine.width.get(reloc.type, 0) for reloc in code.relocs}
+        ours, theirs = bytearray(code.data), bytearray(shipped)
+        for at, width in fields.items():
+            ours[at : at + width] = theirs[at : at + width] = bytes(width)
+        if ours == theirs and self._ends(address + size, room - size):
+            references = [(reloc, self._target(reloc, shipped, address, code.start)) for reloc in code.relocs]
+            return self._checked(code, Found(address, size, True, references), None)
+        return self._compare_by_instruction(code, address, room, fields)
+
+    def _compare_by_instruction(
+        self, code: FunctionCode, address: int, room: int, fields: dict[int, int]
+    ) -> Found | str:
+        self, code: FunctionCode, address: int, room: int, fields: dict[int, int]
+    ) -> Found | str:
+        shipped = self.image.read_up_to(address, min(len(code.data) + _READ_AHEAD, room))
+        pairing = pair_up(code.data, shipped, fields, code.may_be_nop)
+        if isinstance(pairing, Difference):
+            return (
+                f"first difference at +{pairing.built_at:#x}: `{pairing.built}` was rebuilt, "
+                f"`{pairing.shipped}` is in {self.image.where} at {address + pairing.shipped_at:#x}"
+            )
+        if not self._ends(address + pairing.size, room - pairing.size):
+            return (
+                f"the shipped function goes on at +{pairing.size:#x} with `{show(shipped, pairing.size)}` "
+                "where the rebuilt one ends"
+            )
+        references = list(self._paired_references(code, pairing, shipped, address))
+        return self._checked(code, Found(address, pairing.size, False, references), pairing)
+
+    def _paired_references(
+        self, code: FunctionCode, pairing: Pairing, shipped: bytes, address: int
+    ) -> Iterator[tuple[Reloc, int]]:
+        for reloc in code.relocs:
+            pair = pairing.instruction(reloc.offset - code.start)
+            if pair is None:
+                continue
+            ours, theirs = pair
+            if theirs.target is not None:
+                # The processor counts from the end of a branch, which is the end of its field.
+                width = self.machine.width.get(reloc.type, 0)
+                yield reloc, address + theirs.target - reloc.addend - width & _MASK
+            else:
+                at = reloc.offset - code.start - ours.at + theirs.at
+                moved = Reloc(at + code.start, reloc.type, reloc.symbol, reloc.addend)
+                yield reloc, self._target(moved, shipped, address, code.start)
+
+    def _ends(self, address: int, room: int) -> bool:
+        """Whether a function may end at ``address``: the next symbol or padding follows."""
+        return room == 0 or (room > 0 and is_padding(self.image.read_up_to(address, min(room, 16))))
+
+    def _target(self, reloc: Reloc, shipped: bytes, address: int, start: int) -> int:
+        """The address of ``reloc``'s symbol, from the field in the ``shipped`` bytes at ``address``."""
+        at, width = reloc.offset - start, self.machine.width.get(reloc.type, 0)
+        value = int.from_bytes(shipped[at : at + width], "little", signed=True) - reloc.addend
+        if reloc.type in self.machine.pc_relative:
+            value += address + at
+        return value & _MASK
+
+    def _checked(self, code: FunctionCode, found: Found, pairing: Pairing | None) -> Found | str:
+        """``found`` without references into the function itself and to merged data, which are checked here."""
+        references = []
+        for reloc, address in found.references:
+            symbol, section = reloc.symbol, reloc.symbol.section
+            at = reloc.offset - code.start
+            if self.machine.width.get(reloc.type) is None:
+                return f"the reference at +{at:#x} has the unknown relocation type {reloc.type}"
+            bias = self._bias(code, reloc)
+            inside = symbol.value + reloc.addend + bias - code.start
+            if section is code.section and pairing is not None and 0 <= inside < len(code.data):
+                if not pairing.same_place(inside, address + reloc.addend + bias - found.address):
+                    return f"the reference at +{at:#x} to +{inside:#x} leads elsewhere in {self.image.where}"
+            elif section is not None and section.is_string:
+                failure = self._string_differs(
+                    section, symbol.value + reloc.addend + bias, address + reloc.addend + bias
+                )
+                if failure:
+                    return f"the reference at +{at:#x} {failure}"
+            else:
+                references.append((reloc, address))
+        found.references = references
+        return found
+
+    def _bias(self, code: FunctionCode, reloc: Reloc) -> int:
+        if reloc.type not in self.machine.pc_relative:
+            return 0
+        return self.machine.pc_bias(code.data, 0, reloc.offset - code.start)
+
+    def _string_differs(self, section: Section, offset: int, address: int) -> str:
+        """Why the string at ``offset`` of ``section`` is not the one shipped at ``address``, or ""."""
+        end = section.data.find(b"\0", offset)
+        if section.entsize > 1 or not 0 <= offset <= end:
+            return ""
+        ours = section.data[offset:end]
+        theirs = self.image.read_up_to(address, len(ours) + 1)
+        if theirs == ours + b"\0":
+            return ""
+        ours, theirs = (text.split(b"\0")[0] for text in (ours, theirs))
+        return f"finds the string {ours.decode('utf-8', 'replace')!r} changed: {theirs.decode('utf-8', 'replace')!r}"
+
+
+def functions_of(original: ElfObject, machine: Machine) -> Iterator[FunctionCode]:
+    """The functions that ``original`` defines."""
+    labels = _jump_labels(original, machine)
+    for symbol in original.symbols:
+        section = symbol.section
+        if symbol.type != c.STT_FUNC or section is None or not section.is_text or not symbol.size:
+            continue
+        start, end = symbol.value, symbol.value + symbol.size
+        # Sections of one function each, as -ffunction-sections makes them, need no search.
+        relocs = sorted((reloc for reloc in section.relocs if start <= reloc.offset < end), key=lambda r: r.offset)
+        sites = {at - start for at in labels.get(section, ()) if start <= at < end}
+        profiling = {reloc.offset - 1 - start for reloc in relocs if reloc.symbol.name in machine.profiling_calls}
+        yield FunctionCode(symbol, section, bytes(section.data[start:end]), relocs, frozenset(sites | profiling))
+
+
+def _jump_labels(original: ElfObject, machine: Machine) -> dict[Section, set[int]]:
+    """Offsets of jump-label sites in each section: the first field of every entry of __jump_table."""
+    found: dict[Section, set[int]] = {}
+    for table in (section for section in original.sections if section.name == "__jump_table"):
+        entry = machine.specials["__jump_table"].sizes[0]
+        for reloc in table.relocs:
+            if reloc.offset % entry == 0 and reloc.symbol.section is not None:
+                found.setdefault(reloc.symbol.section, set()).add(reloc.symbol.value + reloc.addend)
+    return found

@@ -1,0 +1,186 @@
+"""Compare two forms of one function by instruction and meaning, where comparing bytes is not enough.
+
+What may differ and mean the same (design: vendor match): the size of a branch, the length of
+padding, and the code that objtool rewrites when it runs at the final link instead of on each
+object (jump labels, the profiling call).  Offsets are in bytes from the function's start.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kpatch.arch.decode import disassemble
+
+__all__ = ["Difference", "Pairing", "is_padding", "pair_up", "show"]
+
+_NOP_SIZES = (2, 5)
+"""Bytes of the nops that take the place of a short and a near jump."""
+
+
+class Difference(NamedTuple):
+    """The first instructions that do not mean the same: offsets and text, rebuilt then shipped."""
+
+    built_at: int
+    built: str
+    shipped_at: int
+    shipped: str
+
+
+class Site(NamedTuple):
+    """One instruction; ``mnemonic`` and ``operands`` in Intel syntax."""
+
+    at: int
+    size: int
+    mnemonic: str
+    operands: str
+
+    @property
+    def is_nop(self) -> bool:
+        """Whether it does nothing: padding, or a jump label that is off."""
+        return self.mnemonic in ("nop", "data16 nop") or (self.mnemonic == "xchg" and self.operands == "ax, ax")
+
+    @property
+    def target(self) -> int | None:
+        """Where a direct jump or call goes (may be negative), else None."""
+        if self.mnemonic[0] != "j" and self.mnemonic != "call":
+            return None
+        try:
+            value = int(self.operands, 0)
+        except ValueError:
+            return None
+        return value - (1 << 64) if value >> 63 else value
+
+    def __str__(self) -> str:
+        return f"{self.mnemonic} {self.operands}".rstrip()
+
+
+class _Code:
+    """One side: its instructions without the nops, and where the nops are."""
+
+    def __init__(self, code: bytes) -> None:
+        self.code = code
+        everything = [Site(*instruction) for instruction in disassemble(code)]
+        self.sites = [site for site in everything if not site.is_nop]
+        self.nops = {site.at: site.size for site in everything if site.is_nop}
+        self.starts = [site.at for site in self.sites]
+        self.end = everything[-1].at + everything[-1].size if everything else 0
+
+    def next_from(self, at: int) -> int:
+        """Index of the first instruction at ``at`` or behind it that does something."""
+        return bisect_left(self.starts, at)
+
+    def is_start(self, at: int) -> bool:
+        return at in self.nops or at in (self.end, *self.starts[bisect_left(self.starts, at) :][:1])
+
+    def text(self, index: int) -> str:
+        if index >= len(self.sites):
+            return "the end of the function"
+        site = self.sites[index]
+        return f"{site}  ({self.code[site.at : site.at + site.size].hex(' ')})"
+
+
+class Pairing:
+    """Which instruction of the shipped code stands for which of the rebuilt code."""
+
+    def __init__(self, built: _Code, shipped: _Code) -> None:
+        self._built, self._shipped = built, shipped
+        self._pairs: dict[int, int] = {}
+        #: bytes of the shipped function up to the end of its last instruction
+        self.size = 0
+
+    def add(self, built: int, shipped: int) -> None:
+        """Note that the rebuilt instruction with this index is that shipped one."""
+        self._pairs[built] = shipped
+        self.size = self._shipped.sites[shipped].at + self._shipped.sites[shipped].size
+
+    def same_place(self, built_at: int, shipped_at: int) -> bool:
+        """Whether the two offsets are the same place: the next instruction that does something is."""
+        if not (self._built.is_start(built_at) and self._shipped.is_start(shipped_at)):
+            return False
+        index = self._built.next_from(built_at)
+        while index < len(self._built.sites) and index not in self._pairs:
+            index += 1
+        if index == len(self._built.sites):
+            return shipped_at >= self.size
+        return self._pairs[index] == self._shipped.next_from(shipped_at)
+
+    def instruction(self, field: int) -> tuple[Site, Site] | None:
+        """Rebuilt and shipped form of the instruction that holds the byte ``field``; None when turned into a nop."""
+        index = self._built.next_from(field + 1) - 1
+        other = self._pairs.get(index)
+        return None if other is None else (self._built.sites[index], self._shipped.sites[other])
+
+
+def show(code: bytes, at: int) -> str:
+    """The instruction of ``code`` that covers the byte ``at``, with its bytes, as text."""
+    for start, size, mnemonic, operands in disassemble(code):
+        if start <= at < start + size:
+            return f"{mnemonic} {operands}".rstrip() + f"  ({code[start : start + size].hex(' ')})"
+    return f"no instruction  ({code[at : at + 8].hex(' ')})"
+
+
+def is_padding(code: bytes) -> bool:
+    """Whether ``code``, behind a function's end, starts with what fills gaps between functions."""
+    if not code or code[0] in (0xCC, 0x90, 0x00):
+        return True
+    first = next(disassemble(code), None)
+    return first is not None and Site(*first).is_nop
+
+
+def pair_up(
+    built: bytes, shipped: bytes, fields: Mapping[int, int], may_be_nop: frozenset[int]
+) -> Pairing | Difference:
+    """Walk both codes side by side; ``shipped`` may reach beyond the function's end.
+
+    ``fields``: offset -> width of each relocated field of ``built``; ``may_be_nop``: offsets of
+    the instructions that the final link may have turned into a nop.
+    """
+    ours, theirs = _Code(built), _Code(shipped)
+    pairing = Pairing(ours, theirs)
+    branches: list[tuple[int, int]] = []
+    j = 0
+    for i, site in enumerate(ours.sites):
+        if site.at in may_be_nop and theirs.nops.get(
+            theirs.sites[j - 1].at + theirs.sites[j - 1].size if j else 0
+        ) in (_NOP_SIZES):
+            continue
+        if j >= len(theirs.sites) or not _same(site, theirs.sites[j], built, shipped, fields):
+            return _difference(ours, i, theirs, j)
+        pairing.add(i, j)
+        if site.target is not None and not _field_in(site, fields):
+            branches.append((i, j))
+        j += 1
+    for i, j in branches:
+        target, other = ours.sites[i].target, theirs.sites[j].target
+        assert target is not None and other is not None
+        if 0 <= target <= len(built) and not pairing.same_place(target, other):
+            return _difference(ours, i, theirs, j)
+    return pairing
+
+
+def _difference(ours: _Code, i: int, theirs: _Code, j: int) -> Difference:
+    starts = [code.starts[at] if at < len(code.starts) else code.end for code, at in ((ours, i), (theirs, j))]
+    return Difference(starts[0], ours.text(i), starts[1], theirs.text(j))
+
+
+def _field_in(site: Site, fields: Mapping[int, int]) -> bool:
+    return any(at in fields for at in range(site.at, site.at + site.size))
+
+
+def _same(site: Site, other: Site, built: bytes, shipped: bytes, fields: Mapping[int, int]) -> bool:
+    """Whether two instructions mean the same, leaving branch targets and relocated fields aside."""
+    if site.mnemonic != other.mnemonic:
+        return False
+    if site.target is not None:
+        return other.target is not None
+    if site.size != other.size:
+        return False
+    own = bytearray(built[site.at : site.at + site.size])
+    their = bytearray(shipped[other.at : other.at + other.size])
+    for at in range(site.size):
+        width = fields.get(site.at + at)
+        if width:
+            own[at : at + width] = their[at : at + width] = bytes(width)
+    return own == their

@@ -1,0 +1,102 @@
+"""Vendor match on a kernel that is compiled and linked here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch.build.match import match_object
+from kpatch.errors import BadInput, MismatchError
+from tests.unit import tiny_kernel
+
+ALL = {"twin", "own", "put", "tail", "user", "branching", "loop"}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tiny_kernel.Tiny:
+    return tiny_kernel.build(tmp_path_factory.mktemp("tiny"))
+
+
+def test_every_function_is_found_where_the_linker_put_it(tiny: tiny_kernel.Tiny) -> None:
+    match = match_object(tiny.original, tiny.image, tiny.symbols, functions=ALL)
+    for name in ALL - {"twin"}:
+        symbol = tiny.symbols.unique(name)
+        assert symbol and match.functions[name].address == symbol.address, name
+    assert set(match.failures) == {"overridden"}, "the weak definition lost to another one"
+
+
+def test_fields_tell_the_addresses_of_local_and_global_data(tiny: tiny_kernel.Tiny) -> None:
+    match = match_object(tiny.original, tiny.image, tiny.symbols, functions=ALL)
+    for name in ("table", "hidden", "exported", "hidden_function"):
+        symbol = tiny.symbols.unique(name)
+        assert symbol and match.addresses[name] == symbol.address, name
+    ours, theirs = match.addresses["counter"], [symbol.address for symbol in tiny.symbols.named("counter")]
+    assert len(theirs) == 2 and ours in theirs
+    other = tiny.symbols.unique("other_user")
+    assert other and ours.to_bytes(8, "little")[:4] not in bytes(tiny.image.read_at(other.address, 32))
+
+
+def test_a_twin_with_the_same_code_is_told_by_who_calls_it(tiny: tiny_kernel.Tiny) -> None:
+    match = match_object(tiny.original, tiny.image, tiny.symbols, functions=ALL)
+    twins = tiny.symbols.named("twin")
+    user = tiny.symbols.unique("user")
+    assert len(twins) == 2 and user
+    ours = min(twins, key=lambda twin: abs(twin.address - user.address))
+    assert match.functions["twin"].address == ours.address
+    assert match.functions["twin"].sympos == tiny.symbols.position(ours) > 0
+
+
+def test_short_jumps_and_switched_off_jump_labels_mean_the_same(tiny: tiny_kernel.Tiny) -> None:
+    match = match_object(tiny.original, tiny.image, tiny.symbols, functions=ALL)
+    assert not match.functions["branching"].exact, "the image has a nop where the object jumps"
+    assert not match.functions["tail"].exact, "the image jumps in two bytes, the object in five"
+    assert match.functions["user"].exact
+
+
+@pytest.mark.parametrize(
+    ("change", "function", "text"),
+    [
+        (("CONSTANT", "CONSTANT + 1"), "user", "first difference at +0x"),
+        (('"hello"', '"jello"'), "user", "string 'jello' changed: 'hello'"),
+        (("own(value) - 5", "own(value) - 6"), "branching", "first difference"),
+        (("counter += value;", ""), "own", "first difference"),
+        (("hidden += 2;", "hidden += 3;"), "put", "first difference"),
+        (("at < count", "at <= count"), "loop", "first difference"),
+        (("int tail(", "int head("), "head", "has no symbol of this name"),
+    ],
+)
+def test_other_source_is_a_mismatch_that_names_the_function(
+    change: tuple[str, str], function: str, text: str, tiny: tiny_kernel.Tiny, tmp_path: Path
+) -> None:
+    source = tiny_kernel.MAIN.replace(*change)
+    flags = ["-DCONSTANT=3", "-DWEAK=2", "-ffunction-sections", "-fdata-sections"]
+    changed = tiny_kernel.compile_object(source, tmp_path / "changed.o", *flags)
+    with pytest.raises(MismatchError) as caught:
+        match_object(changed, tiny.image, tiny.symbols, functions=[function])
+    assert function in caught.value.message and text in caught.value.message
+    assert caught.value.hint and "compiler" in caught.value.hint
+    match_object(changed, tiny.image, tiny.symbols, functions=["own" if function != "own" else "put"])
+
+
+def test_data_swapped_for_other_data_is_a_mismatch(tiny: tiny_kernel.Tiny, tmp_path: Path) -> None:
+    source = tiny_kernel.MAIN.replace("hidden_function(&hidden)", "hidden_function(&counter)")
+    flags = ["-DCONSTANT=3", "-DWEAK=2", "-ffunction-sections", "-fdata-sections"]
+    changed = tiny_kernel.compile_object(source, tmp_path / "changed.o", *flags)
+    with pytest.raises(MismatchError, match=r"put: .*counter"):
+        match_object(changed, tiny.image, tiny.symbols, functions=["put", "own"])
+
+
+def test_a_shipped_function_that_goes_on_is_a_mismatch(tiny: tiny_kernel.Tiny, tmp_path: Path) -> None:
+    source = tiny_kernel.MAIN.replace("if (value) return put(value); return 0;", "return put(value);")
+    flags = ["-DCONSTANT=3", "-DWEAK=2", "-ffunction-sections", "-fdata-sections"]
+    changed = tiny_kernel.compile_object(source, tmp_path / "changed.o", *flags)
+    with pytest.raises(MismatchError, match="tail"):
+        match_object(changed, tiny.image, tiny.symbols, functions=["tail"])
+
+
+def test_a_function_that_is_not_there_is_told(tiny: tiny_kernel.Tiny) -> None:
+    with pytest.raises(BadInput, match="no function called nothing"):
+        match_object(tiny.original, tiny.image, tiny.symbols, functions=["nothing"])
+    with pytest.raises(MismatchError, match="overridden"):
+        match_object(tiny.original, tiny.image, tiny.symbols)
