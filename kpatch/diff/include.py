@@ -70,7 +70,7 @@ class Inclusion:
         section = function.section
         alone = len(self.view.in_section[section]) == 1
         start, stop = (0 if alone else function.lead), (section.size if alone else function.end)
-        if is_init_section(section.name):
+        if is_init_section(section.name) and function not in self.changes.changed:
             self._refuse(
                 "init-code", function.name, section.name, "new code calls a function that the kernel frees after start"
             )
