@@ -79,8 +79,6 @@ class Comparer:
     def _compare_by_instruction(
         self, code: FunctionCode, address: int, room: int, fields: dict[int, int]
     ) -> Found | str:
-        self, code: FunctionCode, address: int, room: int, fields: dict[int, int]
-    ) -> Found | str:
         shipped = self.image.read_up_to(address, min(len(code.data) + _READ_AHEAD, room))
         pairing = pair_up(code.data, shipped, fields, code.may_be_nop)
         if isinstance(pairing, Difference):
