@@ -173,8 +173,32 @@ def _pair_leftovers(original: View, patched: View, twins: Twins) -> set[Entity]:
     ambiguous: set[Entity] = set()
     for base, mine in ours.items():
         candidates = theirs.get(base, [])
-        if len(mine) == len(candidates) == 1 and mine[0].size == candidates[0].size:
+        lone = len(mine) == len(candidates) == 1 and mine[0].size == candidates[0].size
+        if lone and _moved_with_code(original, patched, twins, candidates[0], mine[0]):
             twins.pair(candidates[0], mine[0])
         elif candidates:
             ambiguous.update(mine)
     return ambiguous
+
+
+def _moved_with_code(original: View, patched: View, twins: Twins, a: Entity, b: Entity) -> bool:
+    """Whether code that refers to ``b`` can be the code that referred to ``a``.
+
+    It is one function, or inlining made one of two: the one calls the other on the other side.
+    """
+    old, new = _users_of(original, {a}), _users_of(patched, {b})
+    if any(function in twins.patched and twins.patched[function] in new for function in old):
+        return True
+    became = {twins.original[function] for function in new if function in twins.original}
+    was = {twins.patched[function] for function in old if function in twins.patched}
+    return bool(_users_of(original, old) & became or _users_of(patched, new) & was)
+
+
+def _users_of(view: View, wanted: set[Entity]) -> set[Entity]:
+    """The functions and objects that refer to one of ``wanted``."""
+    users = set()
+    for entity in (*view.functions, *view.objects):
+        body = view.readable(entity)
+        if body is not None and any(ref.target in wanted for _, _, ref in body.refs if ref.kind == "entity"):
+            users.add(entity)
+    return users

@@ -286,11 +286,7 @@ class Inclusion:
             return out.symbol, at + offset - start
         known = self._copies.get((target, 0))
         if known is None and target.is_text and self.view.in_section.get(target):
-            entity = self.view.in_section[target][0]
-            symbol = self.symbols.get(entity)
-            if symbol is not None and symbol.section is not None and len(self.view.in_section[target]) == 1:
-                return symbol, offset - entity.start
-            raise Unpatchable(f"code refers to {target.name}+{offset:#x}, where no function is")
+            return self._end_of_function(target, offset)
         if known is None and target.flags & c.SHF_WRITE:
             self._refuse(
                 "unknown-data",
@@ -302,6 +298,15 @@ class Inclusion:
         out, at = self._copy_range(target, 0, target.size, target.name)
         assert out.symbol is not None
         return out.symbol, at + offset
+
+    def _end_of_function(self, section: Section, offset: int) -> tuple[Symbol, int]:
+        """A place behind a function, where its unwind entries end."""
+        alone = len(self.view.in_section[section]) == 1
+        for entity in self.view.in_section[section]:
+            symbol = self.symbols.get(entity)
+            if symbol is not None and (alone or entity.lead <= offset <= entity.end):
+                return symbol, offset - entity.start
+        raise Unpatchable(f"code refers to {section.name}+{offset:#x}, where no function is")
 
     def _fragment_range(self, section: Section, field: int, target: Section, offset: int) -> tuple[int, int]:
         special = self.view.machine.specials.get(section.name)
