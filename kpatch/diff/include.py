@@ -23,6 +23,9 @@ from kpatch.errors import Unpatchable
 __all__ = ["Inclusion"]
 
 
+_ORC_IP = ".orc_unwind_ip"
+
+
 class Inclusion:
     """Builds the out object from the patched one. All sets hold entities of the patched side."""
 
@@ -65,27 +68,54 @@ class Inclusion:
     # -- what is copied -------------------------------------------------------------------
 
     def _include_function(self, function: Entity) -> Symbol:
+        """Copy ``function``, with those that it can only reach by a short jump."""
         if function in self.symbols:
             return self.symbols[function]
+        members = self._cluster(function)
         section = function.section
         alone = len(self.view.in_section[section]) == 1
-        start, stop = (0 if alone else function.lead), (section.size if alone else function.end)
+        start = 0 if alone else min(member.lead for member in members)
+        stop = section.size if alone else max(member.end for member in members)
+        copy = self._new_section(section, start, stop, section.name if alone else f".text.{function.name}")
+        if not alone:
+            copy.data = _blanked(section.data[start:stop], [(m.lead - start, m.end - start) for m in members])
+        for member in members:
+            self._place_function(member, copy, start)
+        for member in members:
+            at, end = (start, stop) if alone else (member.lead, member.end)
+            self._pending.append((section, at, end, copy, at - start))
+            entries = self._entries_of(member, section, at, end)
+            for entry in entries:
+                self._include_entry(entry)
+            if not alone:
+                self._begin_unwinding(member, entries)
+        return self.symbols[function]
+
+    def _place_function(self, function: Entity, copy: Section, start: int) -> None:
+        section = function.section
         if is_init_section(section.name) and function not in self.changes.changed:
             self._refuse(
                 "init-code", function.name, section.name, "new code calls a function that the kernel frees after start"
             )
-        name = section.name if alone else f".text.{function.name}"
         original = self.comparer.twins.original.get(function)
-        symbol = Symbol(original.name if original else function.name, None, function.start - start, function.size)
+        symbol = Symbol(original.name if original else function.name, copy, function.start - start, function.size)
         symbol.type = c.STT_FUNC
-        self.symbols[function] = symbol
-        symbol.section, _ = self._copy_range(section, start, stop, name)
-        self.out.add_symbol(symbol)
+        self.symbols[function] = self.out.add_symbol(symbol)
         if original is None:
             self.result.new_functions.append(function.name)
-        for entry in self._entries_of(function, section, start, stop):
-            self._include_entry(entry)
-        return symbol
+
+    def _cluster(self, function: Entity) -> list[Entity]:
+        """``function`` and what short jumps tie to it: they must keep their distance."""
+        section = function.section
+        found, todo = {function}, [function]
+        while todo and len(self.view.in_section[section]) > 1:
+            member = todo.pop()
+            for _, width, target in self.view.hidden_branches(section, member.start, member.end):
+                other = self.view.entity_at(section, target)
+                if width == 1 and other is not None and other not in found and other not in self.symbols:
+                    found.add(other)
+                    todo.append(other)
+        return sorted(found, key=lambda member: member.start)
 
     def _entries_of(self, function: Entity, section: Section, start: int, stop: int) -> list[Entry]:
         """Its entries, and those of places in its section that no function covers (its end)."""
@@ -120,13 +150,16 @@ class Inclusion:
         known = self._copies.get((section, start))
         if known is not None:
             return known
-        data = b"" if section.type == c.SHT_NOBITS else section.data[start:stop]
-        flags = section.flags & ~(c.SHF_GROUP | c.SHF_LINK_ORDER)
-        copy = Section(name, section.type, flags, data, _alignment(section, start), section.entsize, stop - start)
-        self.out.add_section(copy)
+        copy = self._new_section(section, start, stop, name)
         self._copies[section, start] = copy, 0
         self._pending.append((section, start, stop, copy, 0))
         return copy, 0
+
+    def _new_section(self, section: Section, start: int, stop: int, name: str) -> Section:
+        data = b"" if section.type == c.SHT_NOBITS else section.data[start:stop]
+        flags = section.flags & ~(c.SHF_GROUP | c.SHF_LINK_ORDER)
+        copy = Section(name, section.type, flags, data, _alignment(section, start), section.entsize, stop - start)
+        return self.out.add_section(copy)
 
     def _append(self, out: Section, section: Section, start: int, stop: int, align: int) -> int:
         """Append ``section[start:stop]`` to ``out``; returns where it begins."""
@@ -162,12 +195,12 @@ class Inclusion:
             return
         self._entries[entry.section].append(entry)
         out = self._out_table(entry.section)
-        offset = self._append(out, entry.section, entry.start, entry.stop, entry.special.align)
+        self._append(out, entry.section, entry.start, entry.stop, entry.special.align)
         self.result.special[entry.special.name] = self.result.special.get(entry.special.name, 0) + 1
-        if entry.special.name == ".orc_unwind_ip":
-            self._include_orc(entry, offset)
+        if entry.special.name == _ORC_IP:
+            self._include_orc(entry)
 
-    def _include_orc(self, entry: Entry, offset: int) -> None:
+    def _include_orc(self, entry: Entry) -> None:
         """The unwinder's record that goes with an instruction pointer: same number, other section."""
         records = self.view.obj.section(".orc_unwind")
         count = entry.section.size // 4
@@ -177,6 +210,26 @@ class Inclusion:
         number = entry.start // 4
         self._append(self._out_table(records), records, number * size, (number + 1) * size, 1)
         self.result.special[".orc_unwind"] = self.result.special.get(".orc_unwind", 0) + 1
+
+    def _begin_unwinding(self, function: Entity, entries: list[Entry]) -> None:
+        """An unwind entry for the start of ``function``, when the one of its neighbour served it too."""
+        if any(entry.special.name == _ORC_IP and _site(entry) <= function.lead for entry in entries):
+            return
+        before = [
+            entry
+            for entry in self.tables.entries_of_section(function.section)
+            if entry.special.name == _ORC_IP and _site(entry) < function.lead
+        ]
+        if before:
+            nearest = max(before, key=_site)
+            out = self._out_table(nearest.section)
+            offset = self._append(out, nearest.section, nearest.start, nearest.start, 1)
+            out.data += bytes(4)
+            out.size += 4
+            kind = nearest.section.relocs[0].type
+            out.relocs.append(Reloc(offset, kind, self.symbols[function], function.lead - function.start))
+            self.result.special[_ORC_IP] = self.result.special.get(_ORC_IP, 0) + 1
+            self._include_orc(nearest)
 
     def _key_is_reachable(self, entry: Entry) -> bool:
         """Whether the kernel can find the static key of ``entry`` while it loads the hot patch."""
@@ -212,16 +265,19 @@ class Inclusion:
             bias = self.view.bias(section, reloc, start)
             if ref.kind == "ext":
                 bias = 0
-            place = self._place_of(section, reloc.offset, start, ref)
-            symbol, offset = place
+            symbol, offset = self._place_of(section, reloc.offset, start, ref)
             out.relocs.append(Reloc(at + reloc.offset - start, reloc.type, symbol, offset - bias))
         if section.is_text and len(self.view.in_section.get(section, ())) > 1:
-            for field, target in self.view.hidden_branches(section, start, stop):
+            for field, width, target in self.view.hidden_branches(section, start, stop):
+                if width == 1:
+                    continue
                 entity = self.view.entity_at(section, target)
                 assert entity is not None
                 ref = Ref("entity", entity, target - entity.start)
                 symbol, offset = self._function(entity, ref, branch=True)
-                out.relocs.append(Reloc(at + field - start, self.view.machine.r_branch, symbol, offset - 4))
+                place = at + field - start
+                out.data = out.data[:place] + bytes(4) + out.data[place + 4 :]
+                out.relocs.append(Reloc(place, self.view.machine.r_branch, symbol, offset - 4))
         out.relocs.sort(key=lambda reloc: reloc.offset)
 
     def _place_of(self, section: Section, field: int, start: int, ref: Ref) -> tuple[Symbol, int]:
@@ -367,3 +423,17 @@ def _alignment(section: Section, start: int) -> int:
     while start % align:
         align //= 2
     return align
+
+
+def _blanked(data: bytes, kept: list[tuple[int, int]]) -> bytes:
+    """``data`` with breakpoints (int3) in place of everything outside of the ranges ``kept``."""
+    out = bytearray(b"\xcc" * len(data))
+    for start, stop in kept:
+        out[start:stop] = data[start:stop]
+    return bytes(out)
+
+
+def _site(entry: Entry) -> int:
+    """Where in its section the code of ``entry`` lies."""
+    target = entry.site.target
+    return entry.site.offset + (target.start if isinstance(target, Entity) else 0)

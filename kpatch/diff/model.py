@@ -266,11 +266,8 @@ class View:
             refs = self._with_hidden_branches(section, start, data, refs)
         return Body(bytes(data), refs)
 
-    def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int]]:
-        """Branches between functions of one section that the assembler resolved: (field, target).
-
-        Raises Unpatchable for a short one: it leaves no room to point elsewhere.
-        """
+    def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """Branches between functions of one section that the assembler resolved: (field, width, target)."""
         from kpatch.arch.decode import disassemble
 
         found = []
@@ -279,12 +276,10 @@ class View:
             if not (mnemonic[0] == "j" or mnemonic == "call") or not operands.startswith("0x"):
                 continue
             target = int(operands, 16)
-            field = offset + size - 4
-            if start <= target < stop or field in relocated or self.entity_at(section, target) is None:
-                continue
-            if size < 5:
-                raise Unpatchable(f"a short jump leaves its function in section {section.name}")
-            found.append((field, target))
+            width = 1 if size < 5 else 4
+            field = offset + size - width
+            if not start <= target < stop and field not in relocated and self.entity_at(section, target) is not None:
+                found.append((field, width, target))
         return found
 
     def _with_hidden_branches(
@@ -292,8 +287,8 @@ class View:
     ) -> list[tuple[int, int, Ref]]:
         more = []
         kind = self.machine.same_meaning.get(self.machine.r_branch, self.machine.r_branch)
-        for field, target in self.hidden_branches(section, start, start + len(data)):
+        for field, width, target in self.hidden_branches(section, start, start + len(data)):
             at = field - start
-            data[at : at + 4] = bytes(4)
-            more.append((at, kind, self._ref_into(section, target)))
+            data[at : at + width] = bytes(width)
+            more.append((at, kind if width == 4 else -width, self._ref_into(section, target)))
         return sorted(refs + more, key=lambda ref: ref[0]) if more else refs

@@ -49,6 +49,13 @@ class SpecialTables:
         """The entries whose code lies in the code fragment ``section[start:stop]``."""
         return [entry for entry in self.by_fragment.get(section, ()) if start <= entry.site.offset < stop]
 
+    def entries_of_section(self, section: Section) -> list[Entry]:
+        """All entries whose code lies in ``section``."""
+        entries = list(self.by_fragment.get(section, ()))
+        for function in self.view.in_section.get(section, ()):
+            entries += self.entries_of(function)
+        return entries
+
     def body(self, entry: Entry) -> Body:
         """What ``entry`` says, without what does not matter for a change (line numbers)."""
         body = self.view.body(entry.section, entry.start, entry.stop)
