@@ -227,7 +227,7 @@ def _parts_of(function: Entity, users: Users) -> Iterator[Entity]:
 
 _REASONS = {
     "init-code": (
-        "the changed code runs only while the kernel or module starts, which is over",
+        "the changed code runs only while the kernel or module starts or goes, and cannot be replaced there",
         "leave the change out, put its effect into a pre-patch callback, or mark the function with "
         "KPATCH_IGNORE_FUNCTION when the running kernel does not need it",
     ),

@@ -47,9 +47,14 @@ class Entity:
         """Take a further symbol of the same place; the most visible one names it."""
         self.aliases.append(symbol)
         self.end = max(self.end, min(symbol.value + symbol.size, self.section.size))
-        rank = {c.STB_GLOBAL: 0, c.STB_WEAK: 1}
-        if rank.get(symbol.bind, 2) < rank.get(self.symbol.bind, 2):
+        if self._rank(symbol) < self._rank(self.symbol):
             self.symbol = symbol
+
+    @staticmethod
+    def _rank(symbol: Symbol) -> int:
+        if symbol.name in ("init_module", "cleanup_module"):
+            return 3  # what every module calls its own functions
+        return {c.STB_GLOBAL: 0, c.STB_WEAK: 1}.get(symbol.bind, 2)
 
     def __repr__(self) -> str:
         return f"Entity({self.name})"
