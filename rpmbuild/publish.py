@@ -212,21 +212,24 @@ def _stage_metadata(
 def _switch(staging: Path, old: Repository) -> None:
     """Make the staged repository the live one; on failure the packages that moved go again."""
     folder = old.path / PACKAGES
-    folder.mkdir(exist_ok=True)
     names = sorted(path.name for path in (staging / PACKAGES).iterdir())
     # A file that lies there already, unpublished, is not ours to remove.
     fresh = [name for name in names if not (folder / name).exists()]
     (staging / _MOVED).write_text(json.dumps(fresh))
     sync_tree(staging)
+    repomd = (staging / "repodata" / "repomd.xml").stat().st_ino
     try:
+        folder.mkdir(exist_ok=True)
         for name in names:
             os.replace(staging / PACKAGES / name, folder / name)
         _sync_folder(folder)
         _switch_metadata(staging / "repodata", old.repodata)
     except BaseException:
-        for name in fresh:
-            (folder / name).unlink(missing_ok=True)
-        _remove_empty(folder)
+        live = old.repodata / "repomd.xml"
+        if not live.exists() or live.stat().st_ino != repomd:  # else Ctrl-C came after the switch: it is published
+            for name in fresh:
+                (folder / name).unlink(missing_ok=True)
+            _remove_empty(folder)
         raise
     _sync_folder(old.path)
 

@@ -156,11 +156,15 @@ def _publish(options: argparse.Namespace) -> int:
         print(json.dumps({**vars(done), "repo": str(done.repo)}))
     elif done.changed:
         signed = f", signed by {done.signed_by}" if done.signed_by else ""
-        print(f"{done.repo}: {len(done.added)} added, {done.packages} packages, {done.advisories} advisories{signed}")
+        print(f"{done.repo}: {len(done.added)} added{_counts(done)}{signed}")
         print("".join(f"  + {name}\n" for name in done.added), end="")
     else:
-        print(f"{done.repo}: nothing to do, {done.packages} packages, {done.advisories} advisories")
+        print(f"{done.repo}: nothing to do{_counts(done)}")
     return 0
+
+
+def _counts(done: api.Published) -> str:
+    return f"; packages: {done.packages}, advisories: {done.advisories}"
 
 
 def _check(options: argparse.Namespace) -> int:
