@@ -1,0 +1,1 @@
+"""Measurements: each module has ``measure() -> dict[str, float]`` and says what its keys mean."""

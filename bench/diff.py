@@ -1,0 +1,67 @@
+"""The differ's speed: in one process, as a process, and on the largest objects at hand."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kpatch.diff.api import diff_objects
+from kpatch.elf.object import ElfObject
+from tests.vm import cache
+
+REPEATS = 5
+MEANINGS = {
+    "diff.per_pair_ms": "median over the object pairs of real fixes, in one process, reading included",
+    "diff.process_ms": "the pair of median size through kpatch-diff as a process",
+    "diff.largest_s": "the largest pair of the real fixes, in one process",
+    "diff.largest_bytes": "size of that pair's original object",
+}
+EXPLANATION = ""
+
+
+def _pairs() -> list[tuple[Path, Path]]:
+    work = cache.cache_dir() / "fixes"
+    found = []
+    for patched in (work / "patched").rglob("*.o"):
+        original = work / "original" / patched.relative_to(work / "patched")
+        if original.exists() and not patched.is_relative_to(work / "patched" / "scripts"):
+            found.append((original, patched))
+    return sorted(found, key=lambda pair: pair[0].stat().st_size)
+
+
+def _seconds(original: Path, patched: Path) -> float:
+    best = float("inf")
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        diff_objects(ElfObject.read(original), ElfObject.read(patched))
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _process_seconds(original: Path, patched: Path) -> float:
+    argv = [sys.executable, "-m", "kpatch.cli.diff", str(original), str(patched), "-o", "/dev/null"]
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        subprocess.run([*argv[:-1], "build/bench-diff.o"], capture_output=True)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def measure() -> dict[str, float]:
+    """Time the pairs that the measurement of real fixes compiled."""
+    pairs = _pairs()
+    if not pairs:
+        print("  skipped: the pairs of `python -m bench fixes` are not there")
+        return {}
+    times = [_seconds(*pair) for pair in pairs]
+    middle = pairs[len(pairs) // 2]
+    return {
+        "diff.per_pair_ms": round(1000 * statistics.median(times), 2),
+        "diff.process_ms": round(1000 * _process_seconds(*middle), 1),
+        "diff.largest_s": round(times[-1], 3),
+        "diff.largest_bytes": float(pairs[-1][0].stat().st_size),
+    }
