@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from kpatch.errors import BadInput
+from kpatch.errors import BadInput, RunError
 from kpatch.log import logger
 from kpatch.run import run
 
@@ -76,20 +76,38 @@ def rpmbuild(
     """
     with tempfile.TemporaryDirectory(prefix="kpatch-rpm-") as top_name:
         top = Path(top_name)
-        for folder in ("SOURCES", "SPECS", "BUILD", "RPMS", "SRPMS", "db"):
+        for folder in ("SOURCES", "SPECS", "BUILD", "RPMS", "SRPMS", "db", "tmp"):
             (top / folder).mkdir()
         for file_name, content in sources.items():
             _add_source(top / "SOURCES" / file_name, content, epoch)
         spec_file = top / "SPECS" / f"{name}.spec"
         spec_file.write_text(spec, encoding="utf-8")
         os.utime(spec_file, (epoch, epoch))
-        defines = {**_MACROS, "_topdir": str(top), "_dbpath": str(top / "db"), **(macros or {})}
+        defines = {
+            **_MACROS,
+            "_topdir": str(top),
+            "_dbpath": str(top / "db"),
+            "_tmppath": str(top / "tmp"),
+            **(macros or {}),
+        }
         argv = ["rpmbuild", "-ba", *(["--target", f"{arch}-linux"] if arch else [])]
         for key, value in defines.items():
             argv += ["--define", f"{key} {value}"]
         logger.debug("rpmbuild of %s", name)
-        run([*argv, spec_file], cwd=top, env={"HOME": str(top), "SOURCE_DATE_EPOCH": str(epoch)})
+        env = {"HOME": str(top), "SOURCE_DATE_EPOCH": str(epoch)}
+        done = run([*argv, spec_file], cwd=top, env=env, check=False)
+        if done.returncode:
+            raise _failure(name, done.stderr)
         return _collect(name, top, out)
+
+
+def _failure(name: str, words: str) -> RunError:
+    """rpmbuild's first and last words; its command line, all macros, is in the debug log."""
+    lines = words.strip().splitlines()
+    said = "\n".join(lines[:3] + lines[3:][-5:])
+    full = "No space left" in words
+    hint = f"free some space in {tempfile.gettempdir()}, or set TMPDIR" if full else "the reason stands above"
+    return RunError(f"rpmbuild cannot build {name}:\n{said}", hint)
 
 
 def _add_source(path: Path, content: Source, epoch: int) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import createrepo_c as cr
 
-from kpatch.errors import BadInput
+from kpatch.errors import BadInput, KpatchError
 from kpatch.log import logger
 from rpmbuild.package import Package
 
@@ -67,6 +67,17 @@ def write(into: Path, packages: Iterable[Package], advisories: Iterable[Any], ol
     What ``old`` has beyond packages and advisories is carried over.
     """
     content = sorted(packages, key=lambda package: (package.name, package.location_href))
+    try:
+        repomd = _write(into, content, advisories, old)
+    except cr.CreaterepoCError as error:
+        raise KpatchError(f"cannot write the metadata of {old.path}: {error}", "is the disk full?") from error
+    repomd.parent.chmod(0o755)
+    for path in repomd.parent.iterdir():
+        path.chmod(0o644)
+    return repomd
+
+
+def _write(into: Path, content: Collection[Package], advisories: Iterable[Any], old: Repository) -> Path:
     writer = cr.RepositoryWriter(str(into), num_packages=len(content), compression=cr.GZ_COMPRESSION)
     for package in content:
         writer.add_pkg(package)
@@ -77,11 +88,7 @@ def write(into: Path, packages: Iterable[Package], advisories: Iterable[Any], ol
             writer.add_repomd_metadata(record.type, str(old.path / record.location_href), use_compression=False)
     writer.repomd.set_revision(str(int(time.time())))
     writer.finish()
-    repodata = into / "repodata"
-    repodata.chmod(0o755)
-    for path in repodata.iterdir():
-        path.chmod(0o644)
-    return repodata / "repomd.xml"
+    return into / "repodata" / "repomd.xml"
 
 
 def _note(_kind: int, message: str) -> bool:

@@ -26,7 +26,7 @@ class RpmFile:
     path: Path
     package: Package
     identity: str
-    """SHA-256 of the header, which covers the payload and not the signature."""
+    """Digests of header and payload, which a signature does not change."""
 
 
 def read_rpm(path: Path) -> RpmFile:
@@ -42,8 +42,8 @@ def read_rpm(path: Path) -> RpmFile:
 
 
 def identity_of(path: Path) -> str:
-    """SHA-256 of the header of the RPM at ``path``, as rpm stored it."""
-    return run(["rpm", "-qp", "--nosignature", "--qf", "%{SHA256HEADER}", "--", path]).stdout.strip()
+    """The digests that rpm stored in the RPM at ``path``; an old rpm's packages have the second one only."""
+    return run(["rpm", "-qp", "--nosignature", "--qf", "%{SHA256HEADER} %{SIGMD5}", "--", path]).stdout.strip()
 
 
 def nevra(package: Package) -> str:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kpatch.errors import BadInput, Locked
+from kpatch.errors import BadInput, KpatchError, Locked
 from kpatch.log import logger
 from rpmbuild.build import place
 from rpmbuild.gpg import Key, sign_detached, verify_detached
@@ -87,9 +87,11 @@ def publish(rpms: Sequence[Path], repo: Path, options: PublishOptions | None = N
             old = load(repo)
             _clear_wreckage(old)
             return _publish(given, old, options)
-    except BaseException:
+    except BaseException as error:
         if made:
             _remove_empty(repo)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(repo)  # a failing write() names no file
         raise
 
 
@@ -200,6 +202,9 @@ def _stage_metadata(
     staging: Path, packages: Sequence[Package], records: Sequence[object], old: Repository, options: PublishOptions
 ) -> None:
     repomd = write(staging, packages, records, old)
+    # What was written is read back: a compressor need not notice that the disk was full for a moment.
+    if len(load(staging).packages) != len(packages):
+        raise KpatchError(f"the metadata written for {old.path} is incomplete", "is the disk full?")
     if options.key is not None:
         sign_detached(options.key, repomd, repomd.with_name("repomd.xml.asc"))
         repomd.with_name("repomd.xml.key").write_text(options.key.public)

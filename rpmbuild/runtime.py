@@ -32,15 +32,18 @@ _DATA = {
     "dnf-plugin": ("kpatch.py", "kpatch.conf", "kpatch.actions", "dnf.kpatch.8"),
     "docs": ("kpatch.1",),
 }
-# dnf's own notion of its plugin directory, or the one of the Python that will run it.
+# dnf's own notion of its plugin directory, or the one of the Python that will run it: where packages install, which
+# is not the default (that is /usr/local) with the Python of Debian or Fedora.
 _ASK_PYTHON = """
 import os, sysconfig
 try:
     import dnf.const
     print(dnf.const.PLUGINPATH)
 except ImportError:
-    print(os.path.join(sysconfig.get_path("purelib"), "dnf-plugins"))
+    scheme = [name for name in ("deb_system", "rpm_prefix") if name in sysconfig.get_scheme_names()]
+    print(os.path.join(sysconfig.get_path("purelib", *scheme[:1]), "dnf-plugins"))
 """
+_PYTHONS = ("/usr/libexec/platform-python", "/usr/bin/python3")
 
 
 def runtime_files() -> dict[str, Path]:
@@ -57,8 +60,9 @@ def runtime_files() -> dict[str, Path]:
     return files
 
 
-def dnf_plugin_dir(python: str = "/usr/bin/python3") -> str:
+def dnf_plugin_dir() -> str:
     """Where dnf looks for plugins on this machine; the runtime package is for machines laid out like it."""
+    python = next((path for path in _PYTHONS if Path(path).exists()), "python3")
     path = run([python, "-I", "-c", _ASK_PYTHON]).stdout.strip()
     if not re.fullmatch(r"/[A-Za-z0-9._+/-]+", path):
         raise BadInput(f"{python} names {path!r} as the directory of dnf plugins", "give it with --dnf-plugin-dir")

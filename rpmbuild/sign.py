@@ -20,6 +20,8 @@ from rpmbuild.gpg import Key
 __all__ = ["check_digests", "sign_rpm", "unsigned_by"]
 
 _SIGNED = re.compile(r"^\s+.*signature, key (?:ID|fingerprint:) [0-9a-f]+: OK$", re.MULTILINE | re.IGNORECASE)
+# Packages of rpm before 4.14 have an MD5 digest over header and payload instead.
+_WHOLE = re.compile(r"^\s+(?:Payload .*|MD5 )digest: OK$", re.MULTILINE)
 _FOREIGN = re.compile(r"key (?:ID|fingerprint:) ([0-9a-f]+): (\w+)")
 
 
@@ -62,7 +64,7 @@ def check_digests(path: Path) -> None:
     """Raise :class:`BadInput` unless header and payload of the package are whole."""
     with tempfile.TemporaryDirectory(prefix="kpatch-rpmdb-") as database:
         done = run(["rpmkeys", "--dbpath", database, "-Kv", "--nosignature", "--", path], check=False)
-    if done.returncode or "Payload SHA256 digest: OK" not in done.stdout:
+    if done.returncode or not _WHOLE.search(done.stdout):
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
         bad = [line for line in lines if line and not line.endswith((": OK", ".rpm:"))]
         raise BadInput(

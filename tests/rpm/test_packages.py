@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -193,7 +194,10 @@ def test_a_module_damaged_at_any_byte_count_never_raises_anything_else(tmp_path:
             build_patch_rpm(short, KERNEL, "1", "1", ["x"], tmp_path / "out")
 
 
-def test_a_failing_rpmbuild_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="rpmbuild"):
+def test_a_failing_rpmbuild_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with pytest.raises(RunError, match="rpmbuild cannot build x:\nerror: "):
         rpmbuild("x", "Name: x\n", {}, tmp_path / "out", EPOCH)
+    assert list((tmp_path / "tmp").iterdir()) == []
     assert not (tmp_path / "out").exists()

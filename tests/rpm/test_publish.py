@@ -13,12 +13,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import createrepo_c as cr
 import pytest
 
 import rpmbuild.publish as publisher
-from kpatch.errors import BadInput, Locked
+from kpatch.errors import BadInput, KpatchError, Locked
+from rpmbuild import metadata
 from rpmbuild.api import PublishOptions, check_repository, publish
 from rpmbuild.gpg import Key
 from rpmbuild.metadata import load
@@ -242,9 +244,30 @@ def test_a_full_disk_leaves_the_repository_as_it_was(
         assert not (tmp_path / "new").exists(), step
 
 
+def test_metadata_that_was_cut_short_is_not_published(
+    packages: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = tmp_path / "repo"
+    publish([packages["1-1"]], repo)
+    before = tree(repo)
+    write = metadata.write
+
+    def cut(*given: Any) -> Path:
+        repomd: Path = write(*given)
+        (primary,) = repomd.parent.glob("*-primary.xml.gz")
+        primary.write_bytes(primary.read_bytes()[:-40])
+        return repomd
+
+    monkeypatch.setattr(publisher, "write", cut)
+    with pytest.raises(KpatchError, match=r"damaged|incomplete"):
+        publish([packages["1-2"]], repo)
+    assert tree(repo) == before
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 import rpmbuild.publish as publisher
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
