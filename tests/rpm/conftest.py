@@ -12,7 +12,7 @@ from rpmbuild.gpg import Key
 from rpmbuild.patch import build_core_rpm, build_patch_rpm, build_subscription_rpm
 from tests.rpm.support import KERNEL, gnupg_home, make_kernel, make_module, make_patch, make_rpm, make_system
 
-TOOLS = ("rpmbuild", "rpmsign", "rpmkeys", "gpg", "gpgv", "gcc", "cpio", "rpm2cpio")
+TOOLS = ("rpmbuild", "rpmsign", "rpmkeys", "gpg", "gpgv", "gcc", "cpio", "rpm2cpio", "createrepo_c")
 HERE = Path(__file__).parent
 
 

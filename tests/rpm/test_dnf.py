@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,9 @@ from rpmbuild.build import rpmbuild
 from rpmbuild.gpg import Key, sign_detached
 from tests.rpm.support import EPOCH, KERNEL, UNAME_R, make_kernel
 
-pytestmark = pytest.mark.skipif(shutil.which("dnf") is None, reason="not installed: dnf")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dnf") is None or os.geteuid() != 0, reason="needs dnf, and root for its --installroot"
+)
 
 PATCH = "kpatch-patch-6_1_0-56"
 

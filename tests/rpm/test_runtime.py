@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -80,8 +81,10 @@ def test_python_files_are_of_one_piece(built: BuiltRpms, tmp_path: Path) -> None
 def bare_root(top: Path) -> Path:
     """A root with a shell and nothing else: no python, no systemctl."""
     busybox = shutil.which("busybox")
-    if busybox is None or b"statically" not in subprocess.run(["file", busybox], capture_output=True).stdout:
+    if busybox is None or b"ld-linux" in Path(busybox).read_bytes()[:4096]:
         pytest.skip("needs a static busybox for a shell in the root")
+    if os.geteuid() != 0:
+        pytest.skip("needs root for rpm --root")
     (top / "bin").mkdir(parents=True)
     for name in ("sh", "rm", "mkdir", "ln"):
         shutil.copy(busybox, top / "bin" / name)
