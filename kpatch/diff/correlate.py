@@ -42,11 +42,14 @@ def _pair_named(originals: Iterable[Entity], patcheds: Iterable[Entity], twins: 
     for entity in patcheds:
         for name in _names(entity):
             count[name] += 1
+    numbered = {base_name(name) for name in (*by_name, *count) if has_compiler_number(name)}
     for entity in patcheds:
         for name in _names(entity):
             found = by_name.get(name, [])
             if len(found) != 1 or count[name] != 1 or has_compiler_number(name) or entity.copyable:
                 continue
+            if "." in name and name in numbered:
+                continue  # clang leaves the number off the first one: f.count, f.count.1
             if found[0] not in twins.patched and entity not in twins.original:
                 twins.pair(found[0], entity)
 

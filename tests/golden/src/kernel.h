@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The sections of a kernel object, from the smallest code that makes them.
+ *
+ * What a macro puts into a section follows the formats that Linux 6.1 reads
+ * (asm/bug.h, asm/jump_label.h, asm/alternative.h and so on), written anew.
+ */
+typedef _Bool bool;
+typedef unsigned long ulong;
+typedef unsigned int u32;
+
+#define noinline	__attribute__((__noinline__))
+#define inlined		inline __attribute__((__always_inline__))
+#define notrace		__attribute__((__no_instrument_function__))
+#define used		__attribute__((__used__))
+#define in_section(s)	__attribute__((__section__(s)))
+#define __init		in_section(".init.text") notrace
+#define __initdata	in_section(".init.data")
+#define __cold		__attribute__((__cold__))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define barrier()	__asm__ volatile("" : : : "memory")
+#define JOIN2(a, b)	a##b
+#define JOIN(a, b)	JOIN2(a, b)
+#define UNIQUE(n)	JOIN(JOIN(__UNIQUE_ID_, n), __COUNTER__)
+
+/* Functions of other objects. */
+int sink(int value);
+int sink2(int value, const void *pointer);
+int take(int (*function)(int));
+int _printk(const char *format, ...);
+void __might_sleep(const char *file, int line);
+void __warn_printk(const char *format, ...);
+
+#define printk(...)	_printk(__VA_ARGS__)
+#define might_sleep()	__might_sleep(__FILE__, __LINE__)
+
+/* A trap with its place in the source. */
+#define BUG_ENTRY(flags)						\
+	__asm__ volatile("1: ud2\n"					\
+		".pushsection __bug_table,\"aw\"\n"			\
+		"2: .long 1b - .\n"					\
+		".long %c0 - .\n"					\
+		".word %c1\n"						\
+		".word %c2\n"						\
+		".org 2b + 12\n"					\
+		".popsection\n"						\
+		: : "i" (__FILE__), "i" (__LINE__), "i" (flags))
+#define WARN_ON(condition)	do { if (unlikely(condition)) BUG_ENTRY(2307); } while (0)
+#define WARN(condition, ...)						\
+	do {								\
+		if (unlikely(condition)) {				\
+			__warn_printk(__VA_ARGS__);			\
+			BUG_ENTRY(2307);				\
+		}							\
+	} while (0)
+
+/* A branch that the kernel rewrites: 0 while the key is off. */
+struct static_key {
+	int enabled;
+	void *entries;
+};
+
+static inlined bool static_branch(struct static_key *key)
+{
+	__asm__ goto("1: .byte 0x0f, 0x1f, 0x44, 0, 0\n"
+		".pushsection __jump_table,\"aw\"\n"
+		".balign 8\n"
+		".long 1b - ., %l[yes] - .\n"
+		".quad %c0 - .\n"
+		".popsection\n"
+		: : "i" (key) : : yes);
+	return 0;
+yes:
+	return 1;
+}
+
+/* As it was before 4.20: three absolute pointers. */
+static inlined bool old_static_branch(struct static_key *key)
+{
+	__asm__ goto("1: .byte 0x0f, 0x1f, 0x44, 0, 0\n"
+		".pushsection __jump_table,\"aw\"\n"
+		".balign 8\n"
+		".quad 1b, %l[yes], %c0\n"
+		".popsection\n"
+		: : "i" (key) : : yes);
+	return 0;
+yes:
+	return 1;
+}
+
+/* A call that the kernel rewrites. */
+#define STATIC_CALL(name)						\
+	__asm__ volatile("1: call __SCT__" #name "\n"			\
+		".pushsection .static_call_sites,\"aw\"\n"		\
+		".long 1b - ., __SCK__" #name " - .\n"			\
+		".popsection\n" : : : "memory", "rax", "rcx", "rdx",	\
+		"rsi", "rdi", "r8", "r9", "r10", "r11")
+
+/* Instructions that the kernel replaces on processors with a feature. */
+#define ALTERNATIVE_AS(old, new, fields)				\
+	__asm__ volatile("661: " old "\n662:\n"				\
+		".pushsection .altinstructions,\"a\"\n"			\
+		".long 661b - .\n"					\
+		".long 663f - .\n"					\
+		fields							\
+		".popsection\n"						\
+		".pushsection .altinstr_replacement,\"ax\"\n"		\
+		"663: " new "\n664:\n"					\
+		".popsection\n" : : : "memory")
+#define ALT_12(feature)	".word " #feature "\n.byte 662b - 661b, 664f - 663f\n"
+#define ALT_13(feature)	".word " #feature "\n.byte 662b - 661b, 664f - 663f, 0\n"
+#define ALT_14(feature)	".long " #feature "\n.byte 662b - 661b, 664f - 663f\n"
+#define ALTERNATIVE(old, new, feature)	ALTERNATIVE_AS(old, new, ALT_12(feature))
+
+#define LOCK	".pushsection .smp_locks,\"a\"\n.balign 4\n.long 671f - .\n.popsection\n671: lock; "
+
+/* A load that may fault; the handler then sets the result. */
+#define LOAD_OR(address, value, type)					\
+	__asm__ volatile("1: mov (%1), %0\n2:\n"			\
+		".pushsection __ex_table,\"a\"\n"			\
+		".balign 4\n"						\
+		".long 1b - ., 2b - .\n"				\
+		".long " #type "\n"					\
+		".popsection\n" : "=r" (value) : "r" (address))
+
+/* Before 5.16 the code to run after the fault lay apart. */
+#define LOAD_WITH_FIXUP(address, value, error)				\
+	__asm__ volatile("1: mov (%2), %1\n2:\n"			\
+		".pushsection .fixup,\"ax\"\n"				\
+		"3: mov $" #error ", %0\n"				\
+		"jmp 2b\n"						\
+		".popsection\n"						\
+		".pushsection __ex_table,\"a\"\n"			\
+		".balign 4\n"						\
+		".long 1b - ., 3b - ., ex_handler_default - .\n"	\
+		".popsection\n"						\
+		: "=&r" (failed), "=r" (value) : "r" (address), "0" (0))
+
+/* A call through a paravirt table; the padding after the last entry is missing. */
+#define PARAVIRT(operation, type)					\
+	__asm__ volatile("771: call *" #operation "(%%rip)\n772:\n"	\
+		".pushsection .parainstructions,\"a\"\n"		\
+		".balign 8\n"						\
+		".quad 771b\n"						\
+		".byte " #type ", 772b - 771b\n"			\
+		".popsection\n" : : : "memory", "rax", "rcx", "rdx",	\
+		"rsi", "rdi", "r8", "r9", "r10", "r11")
+
+#define EXPORT_SYMBOL(name)						\
+	__asm__(".pushsection ___ksymtab+" #name ",\"a\"\n"		\
+		".balign 4\n"						\
+		".long " #name " - ., 9f - ., 0\n"			\
+		".popsection\n"						\
+		".pushsection __ksymtab_strings,\"aMS\",@progbits,1\n"	\
+		"9: .asciz \"" #name "\"\n"				\
+		".popsection\n")
+
+#define initcall(function, level)					\
+	__asm__(".pushsection .initcall" #level ".init,\"a\"\n"		\
+		"__initcall_" #function ": .long " #function " - .\n"	\
+		".popsection\n")
+
+struct kernel_param {
+	const char *name;
+	void *value;
+};
+#define module_param(variable)						\
+	static const struct kernel_param __param_##variable		\
+	used in_section("__param") = { #variable, &variable }
+
+#define MODULE_INFO(tag, text)						\
+	static const char UNIQUE(tag)[] used in_section(".modinfo") = #tag "=" text
+
+#define DEFINE_PER_CPU(type, name)	in_section(".data..percpu") type name
+#define this_cpu_inc(name)	__asm__ volatile("incl %%gs:%0" : "+m" (name))
+
+/* A debug message with the record that switches it on. */
+struct ddebug {
+	const char *function, *format;
+	u32 line;
+	struct static_key key;
+};
+#define pr_debug(format)						\
+	do {								\
+		static struct ddebug JOIN(__UNIQUE_ID_ddebug, __LINE__)	\
+		in_section("__dyndbg") __attribute__((aligned(8))) =	\
+			{ __func__, format, __LINE__, { 0, 0 } };	\
+		if (static_branch(&JOIN(__UNIQUE_ID_ddebug, __LINE__).key)) \
+			_printk(format);				\
+	} while (0)
+
+/* Once per place. */
+#define printk_once(format)						\
+	do {								\
+		static bool in_section(".data.once") __already_done;	\
+		if (unlikely(!__already_done)) {			\
+			__already_done = 1;				\
+			_printk(format);				\
+		}							\
+	} while (0)
