@@ -24,7 +24,9 @@ def tool(name: str, *args: str | Path, check: bool = True) -> subprocess.Complet
     """Run the command ``kpatch-NAME`` of this checkout; with ``check``, its failure is an assertion's."""
     argv = [sys.executable, "-m", f"kpatch.cli.{name}", *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(TOP)}
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=BUILD_TIMEOUT)
+    done = subprocess.run(
+        argv, capture_output=True, text=True, env=env, stdin=subprocess.DEVNULL, timeout=BUILD_TIMEOUT
+    )
     command = " ".join([f"kpatch-{name}", *map(str, args)])
     assert not check or done.returncode == 0, f"{command}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
@@ -71,6 +73,11 @@ class Chain:
         self.kernel = kernel
         self.work = work
         self._key: Key | None = None
+
+    @property
+    def name_part(self) -> str:
+        """The kernel's release as it stands in names of packages and modules: ``6_1_0-56``."""
+        return self.kernel.release.removesuffix("-amd64").replace(".", "_")
 
     @property
     def key(self) -> Key:
@@ -130,10 +137,25 @@ class Chain:
 
     def release_module(self, release: PatchRelease) -> Path:
         """The module of one release."""
-        version, _, rest = self.kernel.release.removesuffix("-amd64").partition("-")
-        name = f"{version.replace('.', '_')}-{rest.replace('.', '_')}-1-{release.number}"
-        return self.patch_module(name, release.diffs, [f"--cve={cve}" for cve in release.cves])
+        return self.patch_module(
+            f"{self.name_part}-1-{release.number}", release.diffs, [f"--cve={cve}" for cve in release.cves]
+        )
 
-    def publish(self, repo: Path, *rpms: Path) -> None:
-        """Add ``rpms`` to the repository ``repo`` and sign its metadata."""
-        tool("repo", "publish", "--repo", repo, "--gnupghome", self.key.home, "--key", self.key.fingerprint, *rpms)
+    def foreign_module(self, release: PatchRelease) -> tuple[str, Path]:
+        """The module of ``release`` made out to be for another kernel of the same series, and that kernel."""
+        module = self.release_module(release)
+        known = self.kernel.release
+        build = int(known.split("-")[1])
+        other = known.replace(f"-{build}-", f"-{build - 1}-")
+        assert len(other) == len(known), "the name is overwritten in place"
+        forged = self.work / "foreign" / module.name
+        forged.parent.mkdir(exist_ok=True)
+        forged.write_bytes(module.read_bytes().replace(known.encode(), other.encode()))
+        return other, forged
+
+    def publish(self, repo: Path, *rpms: Path, sign_rpms: bool = False) -> None:
+        """Add ``rpms`` to the repository ``repo`` and sign its metadata; ``sign_rpms``: also what is unsigned."""
+        signing: list[str | Path] = ["--gnupghome", self.key.home, "--key", self.key.fingerprint]
+        if sign_rpms:
+            signing.append("--sign-rpms")
+        tool("repo", "publish", "--repo", repo, *signing, *rpms)

@@ -74,8 +74,9 @@ INIT = """#!/bin/sh
 for module in $(/bin/busybox cat /modules.order); do
     /bin/busybox insmod /modules/$module
 done
-until [ -b /dev/vda ]; do /bin/busybox sleep 0.05; done
-/bin/busybox mount -t ext4 /dev/vda /root || exec /bin/busybox reboot -f
+disk=$(/bin/busybox sed 's/.*root=\\([^ ]*\\).*/\\1/' /proc/cmdline)
+until [ -b $disk ]; do /bin/busybox sleep 0.05; done
+/bin/busybox mount -t ext4 $disk /root || exec /bin/busybox reboot -f
 /bin/busybox mount --move /dev /root/dev
 /bin/busybox umount /proc /sys
 exec /bin/busybox switch_root /root /sbin/init
