@@ -56,14 +56,9 @@ def run_command(argv: Optional[Sequence[str]] = None) -> int:
 
 def make_parser() -> Parser:
     """The option table."""
-    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
-    common.add_argument("-v", "--verbose", action="count", help="say what is done")
-    common.add_argument("-q", "--quiet", action="store_true", help="say only what changed or went wrong")
-    common.add_argument("--json", action="store_true", help="print JSON")
-    common.add_argument("--root", metavar="DIR", help="work on the file tree in DIR (an image), not on /")
     parser = Parser(
         prog="kpatch",
-        parents=[common],
+        parents=[_common_options()],
         description="Load, unload, list and install hot patches of the kernel.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -76,7 +71,9 @@ def make_parser() -> Parser:
     def verb(
         name: str, function: Callable[[Paths, Any], int], needs_kernel: bool, text: str
     ) -> argparse.ArgumentParser:
-        one = verbs.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
+        one = verbs.add_parser(
+            name, parents=[_common_options()], help=text, description=text[0].upper() + text[1:] + "."
+        )
         one.set_defaults(function=function, needs_kernel=needs_kernel)
         return one
 
@@ -101,6 +98,20 @@ def make_parser() -> Parser:
     one.add_argument("--trigger", action="store_true", help="as rpm's file trigger: leave it to dnf if dnf will do it")
     verb("version", version, False, "show the version")
     return parser
+
+
+def _common_options() -> Parser:
+    """Options that may stand before or after the verb.
+
+    A new parser for each use: a default set in one parser would else be set in all that share the options, and the
+    default of a verb would overwrite what stood before it.
+    """
+    common = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument("-v", "--verbose", action="count", help="say what is done")
+    common.add_argument("-q", "--quiet", action="store_true", help="say only what changed or went wrong")
+    common.add_argument("--json", action="store_true", help="print JSON")
+    common.add_argument("--root", metavar="DIR", help="work on the file tree in DIR (an image), not on /")
+    return common
 
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
