@@ -10,6 +10,7 @@ from kpatch.arch.machine import Machine
 from kpatch.build.decode import Difference, Pairing, is_padding, pair_up, show
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+from kpatch.kernel.symbols import SymbolTable
 
 __all__ = ["Comparer", "Found", "FunctionCode", "Shipped", "functions_of"]
 
@@ -59,34 +60,35 @@ class Found:
 class Comparer:
     """Compares functions with what lies in ``image``."""
 
-    def __init__(self, image: Shipped, machine: Machine) -> None:
-        self.image, self.machine = image, machine
+    def __init__(self, image: Shipped, machine: Machine, symbols: SymbolTable) -> None:
+        self.image, self.machine, self.symbols = image, machine, symbols
 
-    def compare(self, code: FunctionCode, address: int, room: int) -> Found | str:
-        """Compare ``code`` with what lies at ``address``, ``room`` bytes before the next symbol."""
+    def compare(self, code: FunctionCode, address: int) -> Found | str:
+        """Compare ``code`` with what lies at ``address``: what was found there, or why it is another function."""
         size = len(code.data)
-        room = room or size + _READ_AHEAD
         shipped = self.image.read_up_to(address, size)
         fields = {reloc.offset - code.start: self.machine.width.get(reloc.type, 0) for reloc in code.relocs}
         ours, theirs = bytearray(code.data), bytearray(shipped)
         for at, width in fields.items():
             ours[at : at + width] = theirs[at : at + width] = bytes(width)
-        if ours == theirs and self._ends(address + size, room - size):
+        if ours == theirs and self._ends(address + size):
             references = [(reloc, self._target(reloc, shipped, address, code.start)) for reloc in code.relocs]
             return self._checked(code, Found(address, size, True, references), None)
-        return self._compare_by_instruction(code, address, room, fields)
+        return self._compare_by_instruction(code, address, fields)
 
-    def _compare_by_instruction(
-        self, code: FunctionCode, address: int, room: int, fields: dict[int, int]
-    ) -> Found | str:
-        shipped = self.image.read_up_to(address, min(len(code.data) + _READ_AHEAD, room))
+    def _compare_by_instruction(self, code: FunctionCode, address: int, fields: dict[int, int]) -> Found | str:
+        # Assembler code may have symbols inside, so the rebuilt size counts, not the next symbol.
+        end = address + len(code.data)
+        gap = self.symbols.gap(end)
+        room = _READ_AHEAD if gap is None else min(_READ_AHEAD, gap)
+        shipped = self.image.read_up_to(address, len(code.data) + room)
         pairing = pair_up(code.data, shipped, fields, code.may_be_nop)
         if isinstance(pairing, Difference):
             return (
                 f"first difference at +{pairing.built_at:#x}: `{pairing.built}` was rebuilt, "
                 f"`{pairing.shipped}` is in {self.image.where} at {address + pairing.shipped_at:#x}"
             )
-        if not self._ends(address + pairing.size, room - pairing.size):
+        if not self._ends(address + pairing.size):
             return (
                 f"the shipped function goes on at +{pairing.size:#x} with `{show(shipped, pairing.size)}` "
                 "where the rebuilt one ends"
@@ -111,9 +113,10 @@ class Comparer:
                 moved = Reloc(at + code.start, reloc.type, reloc.symbol, reloc.addend)
                 yield reloc, self._target(moved, shipped, address, code.start)
 
-    def _ends(self, address: int, room: int) -> bool:
+    def _ends(self, address: int) -> bool:
         """Whether a function may end at ``address``: the next symbol or padding follows."""
-        return room == 0 or (room > 0 and is_padding(self.image.read_up_to(address, min(room, 16))))
+        gap = self.symbols.gap(address)
+        return gap == 0 or is_padding(self.image.read_up_to(address, 16 if gap is None else min(gap, 16)))
 
     def _target(self, reloc: Reloc, shipped: bytes, address: int, start: int) -> int:
         """The address of ``reloc``'s symbol, from the field in the ``shipped`` bytes at ``address``."""
@@ -137,9 +140,9 @@ class Comparer:
                 if not pairing.same_place(inside, address + reloc.addend + bias - found.address):
                     return f"the reference at +{at:#x} to +{inside:#x} leads elsewhere in {self.image.where}"
             elif section is not None and section.is_string:
-                failure = self._string_differs(
-                    section, symbol.value + reloc.addend + bias, address + reloc.addend + bias
-                )
+                # What is added to a named string may lead beyond it: gcc compares with an end pointer.
+                shift = reloc.addend + bias if symbol.type == c.STT_SECTION else 0
+                failure = self._string_differs(section, symbol.value + shift, address + shift)
                 if failure:
                     return f"the reference at +{at:#x} {failure}"
             else:

@@ -27,6 +27,9 @@ _HINT = (
     "kernel's banner, use the config and the source package of exactly this kernel"
 )
 
+_LARGEST_OBJECT = 1 << 22
+"""Bytes of text; no object of a kernel has more."""
+
 _Pending = list[tuple[FunctionCode, list[Found]]]
 
 
@@ -84,9 +87,10 @@ class _Matcher:
 
     def __init__(self, original: ElfObject, machine: Machine, image: Shipped, symbols: SymbolTable) -> None:
         self.original, self.image, self.symbols = original, image, symbols
-        self.comparer = Comparer(image, machine)
+        self.comparer = Comparer(image, machine, symbols)
         self.codes = list(functions_of(original, machine))
         self.addresses = Addresses(symbols, self.codes)
+        self.names = {symbol.name for symbol in original.symbols}
         self.match = Match()
 
     def run(self) -> Match:
@@ -119,23 +123,36 @@ class _Matcher:
             pending = rest
 
     def _settle_by_neighbours(self, pending: _Pending) -> _Pending:
-        """Among twins with the same code take the one between this object's other functions; else give up."""
+        """Among twins with the same code take the one that stands among this object's functions; else give up."""
         rest = []
-        found = [function.address for function in self.match.functions.values()]
-        decided = False
         for code, candidates in pending:
-            inside = [twin for twin in candidates if found and min(found) <= twin.address <= max(found)]
-            if len(inside) == 1 and not decided:
-                self._accept(code, inside[0])
-                decided = True
+            sides = [self._own_sides(twin) for twin in candidates]
+            # The last function of the object before ours, or the first of the next one, has one of our sides.
+            best = [twin for twin, count in zip(candidates, sides) if count and count == max(sides)]
+            if len(best) == 1:
+                self._accept(code, best[0])
             else:
                 rest.append((code, candidates))
-        if not decided:
-            for code, candidates in rest:
-                places = ", ".join(f"{twin.address:#x}" for twin in candidates)
-                self.match.failures[code.name] = f"{code.name}: the same code is at {places}; cannot tell which it is"
-            return []
-        return rest
+        if len(rest) < len(pending):
+            return rest
+        for code, candidates in rest:
+            places = ", ".join(f"{twin.address:#x}" for twin in candidates[:4])
+            more = f" and {len(candidates) - 4} more places" if len(candidates) > 4 else ""
+            self.match.failures[code.name] = (
+                f"{code.name}: the same code is at {places}{more}; cannot tell which it is"
+            )
+        return []
+
+    def _own_sides(self, twin: Found) -> int:
+        """On how many sides of ``twin`` only this object's names stand up to the next function found so far."""
+        found = [function.address for function in self.match.functions.values()]
+        below = max((address for address in found if address < twin.address), default=None)
+        above = min((address for address in found if address > twin.address), default=None)
+        return sum(
+            end - start < _LARGEST_OBJECT and self.names.issuperset(self.symbols.between(start, end))
+            for start, end in ((below, twin.address), (twin.address, above))
+            if start is not None and end is not None
+        )
 
     def _conflict(self, code: FunctionCode, found: Found) -> str:
         own = self.addresses.conflict(code.symbol, found.address)
@@ -173,7 +190,7 @@ class _Matcher:
             return [], f"{code.name}: {self.image.where} has no symbol of this name"
         found, failure = [], ""
         for namesake in namesakes:
-            result = self.comparer.compare(code, namesake.address, self.symbols.size(namesake))
+            result = self.comparer.compare(code, namesake.address)
             if isinstance(result, str):
                 failure = failure or f"{code.name}: {result}"
             else:

@@ -98,6 +98,15 @@ class SymbolTable:
         index = bisect_right(self.addresses, symbol.address)
         return self.addresses[index] - symbol.address if index < len(self.addresses) else 0
 
+    def between(self, start: int, end: int) -> list[str]:
+        """Names of the symbols at ``start`` and above, below ``end``."""
+        return self.names[bisect_left(self.addresses, start) : bisect_left(self.addresses, end)]
+
+    def gap(self, address: int) -> int | None:
+        """Bytes from ``address`` to the first symbol at or above it; None when none follows."""
+        index = bisect_left(self.addresses, address)
+        return self.addresses[index] - address if index < len(self.addresses) else None
+
     def position(self, symbol: Symbol) -> int:
         """livepatch's sympos: 0 when the name is unique, else the rank by address from 1."""
         namesakes = self.named(symbol.name)
