@@ -6,6 +6,8 @@ for bit.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from kpatch.arch.machine import Machine
 from kpatch.arch.registry import machine_of
 from kpatch.diff.author import Wishes, read_wishes
@@ -25,17 +27,20 @@ from kpatch.errors import BadInput, Unpatchable
 __all__ = ["diff_objects"]
 
 
-def diff_objects(original: ElfObject, patched: ElfObject, *, objname: str = "vmlinux") -> DiffResult:
+def diff_objects(
+    original: ElfObject, patched: ElfObject, *, objname: str = "vmlinux", wanted: Collection[str] = ()
+) -> DiffResult:
     """Compare two compilations of one source file.
 
-    ``objname`` is ``vmlinux`` or the name of the module that the object belongs to.  Raises
+    ``objname`` is ``vmlinux`` or the name of the module that the object belongs to; ``wanted``
+    names new global symbols that other objects of the same patch refer to.  Raises
     :class:`BadInput` for a damaged object or for two that do not belong together; everything
     that cannot be done soundly is in ``refusals`` of the result, never an exception.
     """
     machine = _machine(original, patched)
     result = DiffResult(objname=objname)
     try:
-        _diff(original, patched, machine, result)
+        _diff(original, patched, machine, result, wanted)
     except Unpatchable as error:
         remedy = error.hint or "leave this part of the change out"
         result.refusals.append(Refusal("not-understood", "", "", error.message, remedy))
@@ -53,7 +58,9 @@ def _machine(original: ElfObject, patched: ElfObject) -> Machine:
     return machine
 
 
-def _diff(original: ElfObject, patched: ElfObject, machine: Machine, result: DiffResult) -> None:
+def _diff(
+    original: ElfObject, patched: ElfObject, machine: Machine, result: DiffResult, wanted: Collection[str]
+) -> None:
     o, p = View(original, machine), View(patched, machine)
     wishes = read_wishes(p)
     twins, ambiguous = correlate(o, p)
@@ -64,11 +71,11 @@ def _diff(original: ElfObject, patched: ElfObject, machine: Machine, result: Dif
     refusals += check_registrations(comparer, wishes.ignored_sections)
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes)
-    if not changes.changed and not result.refusals and not wishes.callbacks:
+    inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
+    if not (changes.changed or result.refusals or wishes.callbacks or inclusion.wanted(wanted)):
         return
     result.status = "changed"
-    inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
-    out = inclusion.run(wishes.callbacks)
+    out = inclusion.run(wishes.callbacks, wanted)
     _list_functions(comparer, changes, inclusion.symbols, wishes, result)
     generated = list_profiling_calls(out, machine)
     if generated:

@@ -8,7 +8,7 @@ compiler constants and objects of one macro use are copied.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from kpatch.diff.changes import Changes, Users
 from kpatch.diff.compare import Comparer
@@ -51,16 +51,34 @@ class Inclusion:
         #: parts of out sections to relocate: (view section, start, stop, out section, out start)
         self._pending: list[tuple[Section, int, int, Section, int]] = []
 
-    def run(self, extra: list[Section]) -> ElfObject:
-        """Include the changed functions, the author's sections ``extra``, and all that they need."""
+    def run(self, extra: list[Section], wanted: Collection[str] = ()) -> ElfObject:
+        """Include the changed functions, the author's sections ``extra``, and all that they need.
+
+        ``wanted``: new global functions and data that other objects of the patch refer to.
+        """
         for function in self._in_order(self.changes.changed):
             self._include_function(function)
+        for entity in self.wanted(wanted):
+            if entity.is_function:
+                self._include_function(entity)
+            else:
+                self._object(entity)
         for section in extra:
             self._copy_range(section, 0, section.size, section.name)
         while self._pending:
             self._relocate(*self._pending.pop(0))
         self._finish_pools()
         return self.out
+
+    def wanted(self, names: Collection[str]) -> list[Entity]:
+        """The new global functions and data of the patched object that are called one of ``names``."""
+        return [
+            entity
+            for entity in (*self.view.functions, *self.view.objects)
+            if entity.symbol.bind != c.STB_LOCAL
+            and entity.name in names
+            and entity not in self.comparer.twins.original
+        ]
 
     def _in_order(self, entities: set[Entity]) -> Iterator[Entity]:
         return (entity for entity in self.view.functions if entity in entities)
@@ -102,6 +120,8 @@ class Inclusion:
         symbol.type = c.STT_FUNC
         self.symbols[function] = self.out.add_symbol(symbol)
         if original is None:
+            # Other objects of the same patch may call what is new.
+            symbol.bind = function.symbol.bind
             self.result.new_functions.append(function.name)
 
     def _cluster(self, function: Entity) -> list[Entity]:
@@ -139,6 +159,8 @@ class Inclusion:
         original = self.comparer.twins.original.get(entity)
         symbol = Symbol(original.name if original else entity.name, None, entity.start - start, entity.size)
         symbol.type = entity.symbol.type
+        if original is None:
+            symbol.bind = entity.symbol.bind
         self.symbols[entity] = symbol
         symbol.section, _ = self._copy_range(section, start, stop, section.name)
         self.out.add_symbol(symbol)
