@@ -16,6 +16,7 @@ from pathlib import Path
 from kpatch.errors import Unchanged, Unpatchable
 from kpatch.kernel.cache import read_json, write_json
 from kpatch.kernel.kbuild import Directory, Kbuild
+from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
 from kpatch.run import run
 
@@ -54,10 +55,10 @@ class SourceIndex:
     Made once per kernel with ``grep`` and kept in its cache directory.
     """
 
-    def __init__(self, kbuild: Kbuild, arch: str) -> None:
-        self.top = kbuild.tree.path
+    def __init__(self, tree: PreparedTree, arch: str) -> None:
+        self.top = tree.path
         self.arch = arch
-        place = kbuild.tree.home / "index.json"
+        place = tree.home / "index.json"
         known = read_json(place)
         if not isinstance(known, dict) or known.get("format") != _FORMAT:
             known = {"format": _FORMAT, "includes": self._grep_includes(), "makefiles": self._grep_makefiles()}
@@ -231,7 +232,7 @@ def find_affected(
     Raises :class:`Unpatchable` when an object cannot be named for sure, :class:`Unchanged` when this
     configuration builds none of the files.
     """
-    index = SourceIndex(kbuild, arch)
+    index = SourceIndex(kbuild.tree, arch)
     finder = _Finder(kbuild, index, _includes_in(patched_top, [*changed, *added]))
     reasons: dict[tuple[str, str], list[str]] = {}
     unbuilt: list[str] = []

@@ -94,6 +94,16 @@ class ObjectCommand:
     sources: frozenset[str]
     module: str | None
 
+    @property
+    def path(self) -> str:
+        """The object's place below the top directory."""
+        return posixpath.normpath(self.target)
+
+    @property
+    def source(self) -> str:
+        """The file that is compiled."""
+        return posixpath.normpath(self.commands[0][-1])
+
 
 class Kbuild:
     """Answers questions about one prepared tree, from its cache where it can."""
@@ -217,8 +227,8 @@ def parse_command_file(text: str, target: str) -> tuple[list[list[str]], set[str
     return commands, {posixpath.normpath(name) for name in names}
 
 
-def split_commands(line: str, target: str) -> list[list[str]]:
-    """A shell line of plain programs joined by ``;`` as argument lists; the compiler comes first."""
+def split_commands(line: str, target: str, compiled: bool = True) -> list[list[str]]:
+    """A shell line of plain programs joined by ``;`` as argument lists; with ``compiled`` the compiler comes first."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|<>()")
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -231,7 +241,7 @@ def split_commands(line: str, target: str) -> list[list[str]]:
         else:
             commands[-1].append(token)
     commands = [argv for argv in commands if argv and argv != ["true"]]
-    if not commands or "-c" not in commands[0]:
+    if not commands or (compiled and "-c" not in commands[0]):
         raise BadInput(f"{target} is not made by a compiler: {line[:200]}")
     return commands
 

@@ -106,12 +106,19 @@ def kernel_home(cache: Path, files: KernelFiles, config: KernelConfig, compiler:
 
 
 def prepare(
-    home: Path, files: KernelFiles, config: KernelConfig, compiler: Compiler, jobs: int, step: Step
+    home: Path,
+    files: KernelFiles,
+    config: KernelConfig,
+    compiler: Compiler,
+    jobs: int,
+    step: Step,
+    unpacked: Callable[[PreparedTree], None],
 ) -> PreparedTree:
     """The prepared tree of the kernel; unpacks and prepares it when ``home`` lacks it.
 
-    An interrupted run leaves no stamp, and the next one starts that step anew.  Raises
-    :class:`BadInput` or :class:`MismatchError` when source and kernel do not belong together.
+    ``unpacked`` is called when the source lies there and make begins to work.  An interrupted run
+    leaves no stamp, and the next one starts that step anew.  Raises :class:`BadInput` or
+    :class:`MismatchError` when source and kernel do not belong together.
     """
     tree = PreparedTree(home, home / "source", files.release, config, compiler)
     stamp = home / "prepared.json"
@@ -123,6 +130,7 @@ def prepare(
         if not _stamp_holds(home / "unpacked.json"):
             _unpack(tree, files, step)
         _check_version(tree, files)
+        unpacked(tree)
         _configure(tree, files, jobs, step)
         write_json(stamp, {"format": _FORMAT, "source": str(files.source), "release": files.release})
     return tree

@@ -1,0 +1,177 @@
+"""What every hot patch module of one kernel shares: the glue, the recorded link commands, the core module.
+
+Made once per kernel and version of kmod/ by real external-module builds in the prepared tree, then
+reused without make.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kpatch.build.stages import Progress
+from kpatch.data import data_dir
+from kpatch.errors import RunError
+from kpatch.kernel.cache import locked, read_json, write_json
+from kpatch.kernel.kbuild import COMPILE_FLAGS, split_commands
+from kpatch.kernel.source import PreparedTree
+from kpatch.run import run
+
+__all__ = ["CHECKSUM_PLACE", "NAME_PLACE", "Glue", "build_core"]
+
+CHECKSUM_PLACE = "0123456789abcdef" * 4
+"""Stands for the checksum in the cached glue; as long as a SHA-256 in hexadecimal."""
+
+NAME_PLACE = "kpatch_template".ljust(55, "_")
+"""The module name in the cached ``.mod.o``, as long as names can be (MODULE_NAME_LEN)."""
+
+_FORMAT = 1
+_GLUE_SOURCES = ("patch-hook.c", "trampolines.S")
+
+
+def _sources_digest(directory: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.suffix in (".c", ".h", ".S") or path.name in ("Kbuild", "Makefile"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """Commands of the template's build. Paths below its directory are written with ``@DIR@``."""
+
+    compile: dict[str, list[list[str]]]
+    modpost: list[str]
+    mod_compile: list[list[str]]
+    link: list[str]
+
+
+class Glue:
+    """The glue of one kernel. ``include`` is kmod/patch, where patch authors' headers lie."""
+
+    def __init__(self, tree: PreparedTree, core_symvers: Path) -> None:
+        self.tree = tree
+        self.include = Path(data_dir("kmod")) / "patch"
+        self.home = tree.home / "glue" / _sources_digest(self.include)
+        self.core_symvers = core_symvers
+        self._recorded: _Recorded | None = None
+
+    @property
+    def recorded(self) -> _Recorded:
+        """The recorded commands; builds the template module when there are none."""
+        if self._recorded is None:
+            place = self.home / "commands.json"
+            value = read_json(place)
+            if not isinstance(value, dict) or value.pop("format", None) != _FORMAT:
+                with locked(self.tree.lock, "builds the glue of hot patch modules"):
+                    value = self._build_template()
+                write_json(place, {"format": _FORMAT, **value})
+            self._recorded = _Recorded(**value)
+        return self._recorded
+
+    @property
+    def template_mod_source(self) -> Path:
+        """The ``.mod.c`` that modpost wrote for the template."""
+        return self.home / "template" / f"{NAME_PLACE}.mod.c"
+
+    @property
+    def template_mod_object(self) -> Path:
+        """The object compiled from it."""
+        return self.home / "template" / f"{NAME_PLACE}.mod.o"
+
+    def _build_template(self) -> dict[str, object]:
+        directory = self.home / "template"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        self._place_sources(directory, 1)
+        objects = " ".join(posixpath.splitext(name)[0] + ".o" for name in _GLUE_SOURCES)
+        (directory / "Kbuild").write_text(f"obj-m := {NAME_PLACE}.o\n{NAME_PLACE}-y := {objects}\n")
+        args = [f"M={directory}", f"KCFLAGS={COMPILE_FLAGS}", "KBUILD_MODPOST_WARN=1", "modules"]
+        run(["make", "-s", *self.tree.make_args(), *args], cwd=self.tree.path)
+        compile_commands = {
+            name: self._read_commands(directory, posixpath.splitext(name)[0] + ".o") for name in _GLUE_SOURCES
+        }
+        return {
+            "compile": compile_commands,
+            "modpost": self._read_modpost(directory),
+            "mod_compile": self._read_commands(directory, f"{NAME_PLACE}.mod.o"),
+            "link": self._read_commands(directory, f"{NAME_PLACE}.ko", compiled=False)[0],
+        }
+
+    def _read_line(self, directory: Path, name: str) -> str:
+        text = (directory / f".{name}.cmd").read_text("utf-8")
+        match = re.search(r"^(?:saved)?cmd_\S+ := (.*)$", text, re.MULTILINE)
+        if not match:
+            raise RunError(f"kbuild left no command that is understood in {directory}/.{name}.cmd")
+        line = match[1].replace("$(pound)", "#").replace("$$", "$")
+        return line.replace(str(directory), "@DIR@")
+
+    def _read_commands(self, directory: Path, name: str, compiled: bool = True) -> list[list[str]]:
+        return split_commands(self._read_line(directory, name), name, compiled=compiled)
+
+    def _read_modpost(self, directory: Path) -> list[str]:
+        """modpost with its plain options; which files it reads and writes is ours to say."""
+        line = self._read_line(directory, "Module.symvers")
+        match = re.search(r"(\S*scripts/mod/modpost)((?: +\S+)*)", line)
+        if not match:
+            raise RunError(f"the command of modpost is not understood: {line}")
+        words = iter(match[2].split())
+        argv = [match[1]]
+        for word in words:
+            if word in ("-o", "-i", "-T", "-d"):
+                next(words, None)
+            elif word.startswith("-") and word not in ("-w", "-a", "-n"):
+                argv.append(word)
+        return argv
+
+    def _place_sources(self, directory: Path, functions: int) -> None:
+        for path in self.include.iterdir():
+            if path.suffix in (".c", ".h", ".S"):
+                shutil.copyfile(path, directory / path.name)
+        (directory / "kpatch-params.h").write_text(
+            f'#define KPATCH_NR_FUNCS {functions}\n#define KPATCH_CHECKSUM "{CHECKSUM_PLACE}"\n'
+        )
+
+    def objects(self, functions: int) -> list[Path]:
+        """The glue's objects for a patch of ``functions`` entries; compiled when the cache lacks them."""
+        recorded = self.recorded
+        directory = self.home / f"functions-{functions}"
+        found = [directory / (posixpath.splitext(name)[0] + ".o") for name in _GLUE_SOURCES]
+        stamp = directory / "done.json"
+        if read_json(stamp) is None:
+            with locked(self.home / "lock", "compiles the glue of hot patch modules"):
+                directory.mkdir(exist_ok=True)
+                self._place_sources(directory, functions)
+                for name in _GLUE_SOURCES:
+                    self.run_recorded(recorded.compile[name], directory)
+                write_json(stamp, {"format": _FORMAT})
+        return found
+
+    def run_recorded(self, commands: Sequence[Sequence[str]], directory: Path) -> None:
+        """Run recorded ``commands`` with ``directory`` in the template's place."""
+        for argv in commands:
+            run([word.replace("@DIR@", str(directory)) for word in argv], cwd=self.tree.path)
+
+
+def build_core(tree: PreparedTree, jobs: int, progress: Progress) -> Path:
+    """The directory with ``kpatch.ko`` and its ``Module.symvers`` for this kernel, built once."""
+    source = Path(data_dir("kmod")) / "core"
+    headers = Path(data_dir("kmod")) / "patch"
+    home = tree.home / "core" / f"{_sources_digest(source)}-{_sources_digest(headers)}"
+    stamp = home / "done.json"
+    if read_json(stamp) is None:
+        with locked(tree.lock, "builds the core module"), progress("building the core module kpatch.ko"):
+            if read_json(stamp) is None:
+                shutil.rmtree(home, ignore_errors=True)
+                shutil.copytree(source, home / "core")
+                shutil.copytree(headers, home / "patch")
+                args = [f"-j{jobs}", f"M={home / 'core'}", f"KCFLAGS={COMPILE_FLAGS}", "modules"]
+                run(["make", "-s", *tree.make_args(), *args], cwd=tree.path)
+                write_json(stamp, {"format": _FORMAT})
+    return home / "core"
