@@ -2,8 +2,8 @@
 
 A line added at the top of a file moves the numbers that might_sleep(), WARN() and printk()
 carry below it.  An immediate counts as a line number only with a witness: the callee takes
-``__LINE__`` by its macro, a ``__FILE__`` string goes to the same call, or the bug table of
-the same objects moved by the same distance.
+``__LINE__`` by its macro as just this argument, or the format of the message prints it as a
+line (``%s:%d``, ``line %d``).  Everything else is a change: then too much is replaced, never too little.
 """
 
 from __future__ import annotations
@@ -16,24 +16,34 @@ from kpatch.diff.model import Entity, Ref
 
 __all__ = ["moved_lines", "only_lines_differ"]
 
-_BY_MACRO = {
-    "__might_sleep",
-    "___might_sleep",
-    "__might_resched",
-    "__might_fault",
-    "__cant_sleep",
-    "__cant_migrate",
-    "lockdep_rcu_suspicious",
-    "warn_slowpath_fmt",
-    "warn_slowpath_null",
-    "warn_slowpath_fmt_taint",
-    "__btrfs_abort_transaction",
-    "__btrfs_handle_fs_error",
-    "__btrfs_panic",
+#: functions that take ``__LINE__`` by their macros, with the argument that it is, from 0
+_LINE_ARGUMENT = {
+    "__might_sleep": 1,
+    "___might_sleep": 1,
+    "__might_resched": 1,
+    "__might_fault": 1,
+    "__cant_sleep": 1,
+    "__cant_migrate": 1,
+    "lockdep_rcu_suspicious": 1,
+    "warn_slowpath_fmt": 1,
+    "warn_slowpath_null": 1,
+    "warn_slowpath_fmt_taint": 1,
+    "__btrfs_abort_transaction": 2,
+    "__btrfs_handle_fs_error": 2,
+    "__btrfs_panic": 2,
 }
-_WITH_WITNESS = {"_printk", "printk", "__warn_printk", "_printk_deferred", "printk_deferred", "panic"}
+#: functions whose names begin so take ``__LINE__`` behind ``__func__`` by their macros
+_BEHIND_FUNCTION = ("__ext4_",)
+#: functions that print, with the argument that is the format
+_FORMAT_ARGUMENT = {
+    **dict.fromkeys(("_printk", "printk", "_printk_deferred", "printk_deferred", "__warn_printk", "panic"), 0),
+    **dict.fromkeys(("_dev_err", "_dev_warn", "_dev_info", "_dev_notice", "__dynamic_pr_debug"), 1),
+}
+_ARGUMENTS = (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9"))
+_CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])")
+#: what stands before a line number: ``%s:%d``, ``line %d``
+_SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
 _IMMEDIATE = re.compile(r"^(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)$")
-_FILE_NAME = re.compile(rb"[\w./-]+\.[chS]\0$")
 _LINE_MAX = 1 << 20
 
 
@@ -67,7 +77,7 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int])
         if old.data[x[0] : x[0] + x[1]] == new.data[y[0] : y[0] + y[1]]:
             continue
         move = _immediate_move(x, y)
-        if not move or not _is_line(other, number, refs, move, moves):
+        if not move or not _is_line(other, number, refs, move in moves):
             return False
     return True
 
@@ -83,23 +93,64 @@ def _immediate_move(x: Instruction, y: Instruction) -> int:
     return after - before if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else 0
 
 
-def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], move: int, moves: set[int]) -> bool:
-    call = next((index for index in range(number + 1, len(code)) if code[index][2] == "call"), None)
-    if call is None:
+def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], moved: bool) -> bool:
+    """Whether instruction ``number`` loads the line that the next call is told."""
+    call = next((at for at in range(number + 1, len(code)) if code[at][2][0] in "jcr" and _leaves(code[at][2])), None)
+    target = refs.get(code[call][0] + 1) if call is not None else None
+    if call is None or target is None or target.kind != "ext":
         return False
-    target = refs.get(code[call][0] + 1)
-    name = target.target if target is not None and target.kind == "ext" else ""
-    if name in _BY_MACRO:
-        return True
-    return name in _WITH_WITNESS and (move in moves or _passes_file(code, call, refs))
+    register = code[number][3].partition(",")[0]
+    argument = next((at for at, names in enumerate(_ARGUMENTS) if register in names), None)
+    if argument is None or any(_writes(code[at], argument) for at in range(number + 1, call)):
+        return False
+    name = str(target.target)
+    if name in _LINE_ARGUMENT:
+        return argument == _LINE_ARGUMENT[name]
+    loaded = _loaded(code, call, refs)
+    before = loaded.get(argument - 1)
+    if name.startswith(_BEHIND_FUNCTION):
+        return before is not None and before.kind == "entity" and "__func__" in getattr(before.target, "name", "")
+    if name not in _FORMAT_ARGUMENT:
+        return False
+    text = loaded.get(_FORMAT_ARGUMENT[name])
+    return text is not None and _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1, moved)
 
 
-def _passes_file(code: list[Instruction], call: int, refs: dict[int, Ref]) -> bool:
-    """Whether a ``__FILE__`` string is loaded between the previous call and this one."""
-    first = next((index for index in range(call - 1, -1, -1) if code[index][2] == "call"), -1)
-    for offset, size, _, _ in code[first + 1 : call]:
-        for at in range(offset, offset + size):
-            ref = refs.get(at)
-            if ref is not None and ref.kind == "str" and _FILE_NAME.fullmatch(bytes(ref.target)):  # type: ignore[arg-type]
-                return True
-    return False
+def _leaves(mnemonic: str) -> bool:
+    return mnemonic[0] == "j" or mnemonic in ("call", "ret")
+
+
+def _writes(instruction: Instruction, argument: int) -> bool:
+    return instruction[3].partition(",")[0] in _ARGUMENTS[argument]
+
+
+def _loaded(code: list[Instruction], call: int, refs: dict[int, Ref]) -> dict[int, Ref]:
+    """What addresses the argument registers of ``call`` hold, as far as the code right before it tells."""
+    loaded: dict[int, Ref] = {}
+    for offset, size, mnemonic, operands in reversed(code[:call]):
+        if _leaves(mnemonic):
+            break
+        register = operands.partition(",")[0]
+        for argument, names in enumerate(_ARGUMENTS):
+            ref = next((refs[at] for at in range(offset, offset + size) if at in refs), None)
+            if register in names and ref is not None and mnemonic in ("mov", "movabs", "lea"):
+                loaded.setdefault(argument, ref)
+    return loaded
+
+
+def _is_told_as_line(text: Ref, value: int, moved: bool) -> bool:
+    """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number.
+
+    Words decide; a number without a word for it counts when lines moved by just that much
+    and a name stands before it (``%s: %d``).
+    """
+    if text.kind != "str" or not isinstance(text.target, bytes) or b"*" in text.target:
+        return False
+    conversions = [match for match in _CONVERSION.finditer(text.target) if match.group(1) != b"%"]
+    if not 0 <= value < len(conversions) or conversions[value].group(1) not in (b"d", b"u", b"i"):
+        return False
+    start = conversions[value - 1].end() if value else 0
+    between = text.target[start : conversions[value].start()]
+    if _SAYS_LINE.search(between):
+        return value > 0 or b"ine" in between
+    return moved and value > 0 and conversions[value - 1].group(1) == b"s" and not between.strip(b" :,-")

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A branch goes to another static key.
+ *
+ * status: changed
+ * changed: f
+ */
+#include "kernel.h"
+
+extern struct static_key key_a, key_b;
+#ifdef PATCHED
+#define KEY key_b
+#else
+#define KEY key_a
+#endif
+int f(int n)
+{
+	if (static_branch(&KEY))
+		return sink(n);
+	return n;
+}
