@@ -2,11 +2,12 @@
 /*
  * core.c - registration of hot patches, and what enabling and disabling mean
  *
- * A patch is switched in two phases. First its hooks are armed: every old
- * function's fentry site leads to us, where the call goes on to wherever it
- * went before. Then the machine is stopped for a moment, all stacks are
- * checked, and one store switches every function on every CPU (flip.c).
- * Whatever fails before that store leaves the kernel as it was.
+ * A patch is switched in two phases. First, after a look at the stacks of all
+ * sleeping tasks, its hooks are armed: every old function's fentry site leads
+ * to us, where the call goes on to wherever it went before. Then the machine
+ * is stopped for a moment, the stacks are checked, and one store switches
+ * every function on every CPU (flip.c). Whatever fails before that store
+ * leaves the kernel as it was.
  *
  * States of a patch:
  *
@@ -109,7 +110,10 @@ static void kp_unprepare(struct kp_patch *patch)
 		kp_post_unpatch(object);
 }
 
-/* From "in use?" to the store; the hooks are armed. */
+/*
+ * From "in use?" to the store; the functions are linked. Most refusals come
+ * before anything was armed, and cost nothing but a walk over the stacks.
+ */
 static int kp_switch_on(struct kp_patch *patch)
 {
 	struct kp_inuse *inuse = kp_inuse_alloc();
@@ -118,6 +122,8 @@ static int kp_switch_on(struct kp_patch *patch)
 	if (!inuse)
 		return -ENOMEM;
 	err = kp_precheck(inuse);
+	if (!err)
+		err = kp_arm(patch);
 	if (err)
 		goto out;
 	err = kp_prepare(patch);
@@ -144,7 +150,7 @@ int kp_enable(struct kp_patch *patch)
 	/* The order of the list is the order of enabling. */
 	list_move_tail(&patch->node, &kp_patches);
 	kp_plan(patch, true);
-	err = kp_arm(patch);
+	err = kp_link(patch);
 	if (!err)
 		err = kp_switch_on(patch);
 	if (err) {

@@ -32,11 +32,12 @@ struct kp_patch;
  * @funcs:	replacements (struct kp_func.stack_node), newest first
  * @ops:	attached at @old_addr; one per hook, because with IBT the address
  *		that ftrace reports is not @old_addr
+ * @armed:	the kernel calls it
  * @direct:	attached as a direct call to the newest replacement's trampoline
  * @attached:	trampoline that a direct call goes to now
  * @target:	for ops: where calls go, indexed by kpatch_slot; 0: old function
  *
- * A hook lives from the arming of the first replacement to the disarming of
+ * A hook lives from the linking of the first replacement to the disarming of
  * the last one.
  */
 struct kp_hook {
@@ -45,6 +46,7 @@ struct kp_hook {
 	const char *name;
 	struct list_head funcs;
 	struct ftrace_ops ops;
+	bool armed;
 	bool direct;
 	unsigned long attached;
 	unsigned long target[2];
@@ -161,6 +163,7 @@ int kp_verify_old_func(const struct kp_func *func, const char *objname);
 int kp_verify_string(const struct module *mod, u64 addr, size_t max, const char *what);
 
 /* hook.c */
+int kp_link(struct kp_patch *patch);
 int kp_arm(struct kp_patch *patch);
 void kp_disarm(struct kp_patch *patch);
 extern struct list_head kp_hooks;
@@ -178,7 +181,7 @@ void kp_direct_detach(struct kp_hook *hook);
 struct kp_range {
 	unsigned long start;
 	unsigned long end;
-	const char *name;
+	const char *name;	/* of a function; NULL: the text of a whole module */
 };
 
 /* 16 tasks with 12 innermost return addresses: enough to tell what to stop. */
@@ -188,7 +191,8 @@ struct kp_range {
 struct kp_blocker {
 	pid_t pid;
 	char comm[TASK_COMM_LEN];
-	const char *name;		/* the function in use, NULL: stack unreliable */
+	const char *name;		/* the function in use, NULL: ask kallsyms */
+	unsigned long addr;		/* where in it; 0: stack unreliable */
 	unsigned int nr_frames;
 	unsigned long frames[KP_NR_FRAMES];
 };
@@ -211,6 +215,7 @@ struct kp_inuse {
 struct kp_stack {
 	const struct kp_inuse *inuse;
 	const struct kp_range *hit;
+	unsigned long hit_addr;
 	unsigned int nr_frames;
 	unsigned long frames[KP_NR_FRAMES];
 };

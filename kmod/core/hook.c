@@ -2,9 +2,10 @@
 /*
  * hook.c - catch the calls of an old function
  *
- * Arming puts a hook on every function of a patch, or the patch's replacement
- * on top of a hook that is there. It changes nothing yet: a call goes on to
- * where it went before. kp_flip() makes the new replacements live.
+ * Linking puts the replacements of a patch on top of the hooks of their old
+ * functions; the kernel does not know of it yet. Arming makes the calls of all
+ * these functions pass by here, on the way to where they went before; it may
+ * have to wait for a grace period. kp_flip() makes the replacements live.
  *
  * A hook is a direct call to a trampoline of the patch where that is possible
  * (direct.c), else an ftrace_ops that changes the instruction pointer.
@@ -133,92 +134,100 @@ static struct kp_hook *kp_find_hook(unsigned long old_addr)
 	return NULL;
 }
 
-static int kp_hook_new(struct kp_func *func)
+static struct kp_hook *kp_hook_new(const struct kp_func *func)
 {
 	struct kp_hook *hook = kzalloc(sizeof(*hook), GFP_KERNEL);
-	int err;
 
 	if (!hook)
-		return -ENOMEM;
+		return NULL;
 	hook->name = kstrdup(func->name, GFP_KERNEL);
 	if (!hook->name) {
 		kfree(hook);
-		return -ENOMEM;
+		return NULL;
 	}
 	hook->old_addr = func->old_addr;
 	INIT_LIST_HEAD(&hook->funcs);
-	err = kp_attach(hook, func);
-	if (err) {
-		kfree(hook->name);
-		kfree(hook);
-		return err;
-	}
-	list_add(&func->stack_node, &hook->funcs);
-	func->hook = hook;
 	list_add_tail(&hook->node, &kp_hooks);
-	return 0;
+	return hook;
 }
 
-/* Put @func on top of a hook that older patches use. */
-static int kp_hook_push(struct kp_hook *hook, struct kp_func *func)
+static void kp_hook_free(struct kp_hook *hook)
 {
-	int err = 0;
-
-	if (hook->direct && !kp_direct_possible(func)) {
-		kp_refuse_reason("function %s is redirected by direct call, and the patch has no trampolines",
-				 func->name);
-		return -EOPNOTSUPP;
-	}
-	list_add(&func->stack_node, &hook->funcs);
-	func->hook = hook;
-	if (hook->direct)
-		err = kp_direct_relink(hook);
-	if (err) {
-		list_del_init(&func->stack_node);
-		func->hook = NULL;
-		kp_refuse_reason("function %s: its hook cannot be changed", func->name);
-	}
-	return err;
-}
-
-static void kp_hook_drop(struct kp_func *func)
-{
-	struct kp_hook *hook = func->hook;
-
-	list_del_init(&func->stack_node);
-	func->hook = NULL;
-	if (!list_empty(&hook->funcs)) {
-		if (hook->direct)
-			WARN_ON(kp_direct_relink(hook));
-		return;
-	}
-	kp_detach(hook);
 	list_del(&hook->node);
 	kfree(hook->name);
 	kfree(hook);
 }
 
+/* Is this a function of a patch that calls can be led to now? */
+static bool kp_is_redirected(const struct kp_func *func)
+{
+	return func->object->present && !(func->flags & KPATCH_FUNC_PART);
+}
+
 /**
- * kp_arm() - put the hooks of a patch in place; no call changes its way
+ * kp_link() - put the functions of a patch on top of their hooks
  * @patch:	about to be enabled
  *
- * Return: 0, or an error; then kp_disarm() takes away what was armed.
+ * Return: 0 or -ENOMEM; kp_disarm() undoes what was done.
+ */
+int kp_link(struct kp_patch *patch)
+{
+	struct kp_object *object;
+	struct kp_func *func;
+	struct kp_hook *hook;
+
+	kp_for_each_object(patch, object) {
+		kp_for_each_func(object, func) {
+			if (!kp_is_redirected(func))
+				continue;
+			hook = kp_find_hook(func->old_addr) ?: kp_hook_new(func);
+			if (!hook)
+				return -ENOMEM;
+			list_add(&func->stack_node, &hook->funcs);
+			func->hook = hook;
+		}
+	}
+	return 0;
+}
+
+static int kp_arm_func(struct kp_func *func)
+{
+	struct kp_hook *hook = func->hook;
+	int err;
+
+	if (!hook->armed) {
+		err = kp_attach(hook, func);
+		hook->armed = !err;
+		return err;
+	}
+	if (!hook->direct)
+		return 0;
+	if (!kp_direct_possible(func)) {
+		kp_refuse_reason("function %s is redirected by direct call, and the patch has no trampolines",
+				 func->name);
+		return -EOPNOTSUPP;
+	}
+	err = kp_direct_relink(hook);
+	if (err)
+		kp_refuse_reason("function %s: its hook cannot be changed", func->name);
+	return err;
+}
+
+/**
+ * kp_arm() - let the calls of a patch's functions pass by; none changes its way
+ * @patch:	linked
+ *
+ * Return: 0, or an error; kp_disarm() undoes what was done.
  */
 int kp_arm(struct kp_patch *patch)
 {
 	struct kp_object *object;
 	struct kp_func *func;
-	struct kp_hook *hook;
 	int err;
 
 	kp_for_each_object(patch, object) {
-		if (!object->present)
-			continue;
 		kp_for_each_func(object, func) {
-			if (func->flags & KPATCH_FUNC_PART)
-				continue;
-			hook = kp_find_hook(func->old_addr);
-			err = hook ? kp_hook_push(hook, func) : kp_hook_new(func);
+			err = func->hook ? kp_arm_func(func) : 0;
 			if (err)
 				return err;
 		}
@@ -226,8 +235,27 @@ int kp_arm(struct kp_patch *patch)
 	return 0;
 }
 
+/* Return: true: trampolines of the patch may still be running. */
+static bool kp_disarm_func(struct kp_func *func)
+{
+	struct kp_hook *hook = func->hook;
+	bool direct = hook->armed && hook->direct;
+
+	list_del_init(&func->stack_node);
+	func->hook = NULL;
+	if (!list_empty(&hook->funcs)) {
+		if (direct)
+			WARN_ON(kp_direct_relink(hook));
+		return direct;
+	}
+	if (hook->armed)
+		kp_detach(hook);
+	kp_hook_free(hook);
+	return direct;
+}
+
 /**
- * kp_disarm() - take the hooks of a patch away
+ * kp_disarm() - take the functions of a patch off their hooks
  * @patch:	none of its functions is live
  *
  * When it returns no task is in a trampoline or a handler of the patch.
@@ -238,14 +266,10 @@ void kp_disarm(struct kp_patch *patch)
 	struct kp_func *func;
 	bool direct = false;
 
-	kp_for_each_object(patch, object) {
-		kp_for_each_func(object, func) {
-			if (!func->hook)
-				continue;
-			direct |= func->hook->direct;
-			kp_hook_drop(func);
-		}
-	}
+	kp_for_each_object(patch, object)
+		kp_for_each_func(object, func)
+			if (func->hook)
+				direct |= kp_disarm_func(func);
 	/* Freeing an ops waits by itself; a trampoline is ours to wait for. */
 	if (direct)
 		kp_synchronize_tasks();

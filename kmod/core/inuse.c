@@ -134,7 +134,7 @@ struct kp_inuse *kp_inuse_alloc(void)
 	list_for_each_entry(patch, &kp_patches, node)
 		if (kp_patch_leaves(patch))
 			kp_add_range(inuse, kp_module_text(patch->mod), kp_module_text_size(patch->mod),
-				     patch->mod->name);
+				     NULL);
 	list_for_each_entry(hook, &kp_hooks, node) {
 		kp_add_hook(inuse, hook);
 		kp_add_overlaid(inuse, hook);
@@ -168,6 +168,7 @@ void kp_inuse_note(struct kp_inuse *inuse, struct task_struct *task, const struc
 	memcpy(blocker->comm, task->comm, sizeof(blocker->comm));
 	blocker->comm[sizeof(blocker->comm) - 1] = '\0';
 	blocker->name = stack->hit ? stack->hit->name : NULL;
+	blocker->addr = stack->hit ? stack->hit_addr : 0;
 	blocker->nr_frames = stack->nr_frames;
 	memcpy(blocker->frames, stack->frames, sizeof(blocker->frames));
 }

@@ -44,6 +44,19 @@ static void kp_where(const struct kp_blocker *blocker, char *symbol)
 	strcpy(symbol, "-");
 }
 
+/* The function that is in use. */
+static void kp_which(const struct kp_blocker *blocker, char *symbol)
+{
+	if (!blocker->addr) {
+		strcpy(symbol, "(unreliable stack)");
+	} else if (blocker->name) {
+		strscpy(symbol, blocker->name, KSYM_SYMBOL_LEN);
+	} else {
+		sprint_symbol_no_offset(symbol, blocker->addr);
+		strreplace(symbol, ' ', '\0');	/* the module is known */
+	}
+}
+
 /**
  * kp_refuse_begin() - something that may be refused starts
  * @patch:	name of the patch module
@@ -77,14 +90,14 @@ void kp_refuse_reason(const char *fmt, ...)
 void kp_refuse_inuse(const struct kp_inuse *inuse)
 {
 	unsigned int i, nr = min_t(unsigned int, inuse->nr_blockers, KP_NR_BLOCKERS);
-	char symbol[KSYM_SYMBOL_LEN];
+	static char symbol[KSYM_SYMBOL_LEN], name[KSYM_SYMBOL_LEN];
 	int at = 0;
 
 	kp_refuse_reason("in use by %u task%s", inuse->nr_blockers, inuse->nr_blockers == 1 ? "" : "s");
 	for (i = 0; i < nr; i++) {
 		const struct kp_blocker *blocker = &inuse->blockers[i];
-		const char *name = blocker->name ?: "(unreliable stack)";
 
+		kp_which(blocker, name);
 		kp_where(blocker, symbol);
 		pr_notice("%s: in use: pid %d (%s) is in %s, at %s\n", kp_refused_patch,
 			  blocker->pid, blocker->comm, name, symbol);

@@ -38,6 +38,7 @@ static bool kp_take_frame(struct kp_stack *stack, unsigned long addr)
 	if (stack->nr_frames < KP_NR_FRAMES)
 		stack->frames[stack->nr_frames++] = addr;
 	stack->hit = kp_find_range(stack->inuse, addr);
+	stack->hit_addr = addr;
 	return !stack->hit;
 }
 

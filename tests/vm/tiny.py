@@ -96,11 +96,13 @@ def initramfs(files: Mapping[str, bytes | Path]) -> bytes:
     return b"".join(parts) + _newc_entry("TRAILER!!!", 0, b"", 0)
 
 
-def qemu_command(vmlinuz: Path, initrd: Path, work: Path, append: str, smp: int, memory: str) -> list[str]:
+def qemu_command(
+    vmlinuz: Path, initrd: Path, work: Path, append: str, smp: int, memory: str, threads: str
+) -> list[str]:
     """The command line of the machine. TCG, because a stock kernel is not known to boot under this host's KVM."""
     options = f"console=ttyS0 panic=-1 oops=panic quiet loglevel=7 {append}".strip()
     return [
-        *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(smp), "-m", memory),
+        *("qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", "max", "-smp", str(smp), "-m", memory),
         *("-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none"),
         *("-serial", f"file:{work / 'console'}", "-serial", f"file:{work / 'out'}"),
         *("-kernel", str(vmlinuz), "-initrd", str(initrd), "-append", options),
@@ -115,19 +117,23 @@ def run(
     smp: int = 2,
     memory: str = "1G",
     append: str = "",
+    threads: str = "multi",
     timeout: float = 300,
     keep: Path | None = None,
 ) -> Result:
     """Boot ``vmlinuz``, run ``script`` (POSIX shell, busybox) as root of the guest, power off.
 
-    ``append``: more kernel parameters. ``timeout``: seconds until the machine is killed. ``keep``: a directory that
+    ``append``: more kernel parameters. ``threads``: "single" where one CPU changes code that another one runs all the
+    time: up to QEMU 8.0 a CPU that translates a breakpoint while another CPU replaces it keeps the breakpoint for
+    ever ("accel/tcg: Always lock pages before translation", 8.1), seen as a soft lockup at the function's entry;
+    with one thread CPUs take turns. ``timeout``: seconds until the machine is killed. ``keep``: a directory that
     gets the logs.
     """
     with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
         work = Path(name)
         base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
         (work / "initrd").write_bytes(initramfs({**base, **(files or {})}))
-        command = qemu_command(vmlinuz, work / "initrd", work, append, smp, memory)
+        command = qemu_command(vmlinuz, work / "initrd", work, append, smp, memory, threads)
         over = ""
         try:
             subprocess.run(command, timeout=timeout, check=False, stdin=subprocess.DEVNULL, capture_output=True)

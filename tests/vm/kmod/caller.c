@@ -2,19 +2,20 @@
 /*
  * caller.c - the users of the functions that the test patches replace
  *
- * hammer=N: N kthreads, bound to the CPUs in turn, call si_meminfo() and
- * nr_free_buffer_pages() with preemption off and check that they are of one version.
+ * hammer=N: N kthreads, bound to the CPUs in turn, call get_max_files()
+ * and nr_free_buffer_pages() with preemption off and check that they are of one version.
  * With irq=1 a timer interrupt does the same. sleep=1: a kthread is asleep
  * in msleep_interruptible().
  *
  * /sys/module/caller/parameters/{calls,mixed,woken} tell what was seen.
  */
 #include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
-#include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/swap.h>
 #include "caller-compat.h"
 
@@ -33,22 +34,21 @@ static struct task_struct *threads[MAX_THREADS];
 static struct task_struct *sleeper;
 static struct hrtimer timer;
 
-/* The marks of the test patches; the machine has more pages. */
-static bool is_mark(unsigned long pages)
+/* The marks of the test patches; the machine has more pages and files. */
+static bool is_mark(unsigned long nr)
 {
-	return pages >= 1000 && pages < 10000;
+	return nr >= 1000 && nr < 10000;
 }
 
 static void check_pair(void)
 {
-	unsigned long pages;
-	struct sysinfo info;
+	unsigned long files, pages;
 
 	preempt_disable();
-	si_meminfo(&info);
+	files = get_max_files();
 	pages = nr_free_buffer_pages();
 	preempt_enable();
-	if (is_mark(pages) != is_mark(info.totalram) || (is_mark(pages) && pages != info.totalram))
+	if (is_mark(pages) != is_mark(files) || (is_mark(pages) && pages != files))
 		WRITE_ONCE(mixed, mixed + 1);
 	WRITE_ONCE(calls, calls + 1);
 }
@@ -60,7 +60,7 @@ static int hammer_fn(void *unused)
 
 		for (i = 0; i < 100; i++)
 			check_pair();
-		cond_resched();
+		cond_resched_tasks_rcu_qs();
 	}
 	return 0;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memory-mark.c - patch of si_meminfo() and nr_free_buffer_pages()
+ * memory-mark.c - patch of si_meminfo(), nr_free_buffer_pages(), get_max_files()
  *
  * /proc/meminfo then tells of MARK pages. Compiled several times: MARK is the
- * number, TEST_ONE leaves nr_free_buffer_pages() alone, BAD_* damages the
- * metadata.
+ * number, TEST_ONE leaves the latter two alone, BAD_* damages the metadata.
  */
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
 #include "testpatch.h"
@@ -25,6 +25,12 @@ static __new(1) unsigned long new_nr_free_buffer_pages(void)
 	return MARK;
 }
 NEW(1, new_nr_free_buffer_pages);
+
+static __new(2) unsigned long new_get_max_files(void)
+{
+	return MARK;
+}
+NEW(2, new_get_max_files);
 #endif
 
 #if defined(BAD_NAME)
@@ -74,7 +80,7 @@ FUNCS(FUNC(si_meminfo, new_si_meminfo),
 #elif defined(TEST_ONE)
 FUNCS(FIRST);
 #else
-FUNCS(FIRST, FUNC(nr_free_buffer_pages, new_nr_free_buffer_pages));
+FUNCS(FIRST, FUNC(nr_free_buffer_pages, new_nr_free_buffer_pages), FUNC(get_max_files, new_get_max_files));
 #endif
 
 NO_CALLBACKS;
