@@ -326,9 +326,12 @@ def _modinfo(name: str, digest: str, units: Sequence[_Unit], request: BuildReque
 
 def _link(parts: ModuleParts, glue: Glue, request: BuildRequest, stages: Stages) -> Path:
     with stages.stage("7-module") as directory:
-        built = link_module(parts, glue, directory)
-        target = request.output / built.name if request.output.is_dir() else request.output
-        publish(built, target)
+        return _publish(link_module(parts, glue, directory), request)
+
+
+def _publish(built: Path, request: BuildRequest) -> Path:
+    target = request.output / built.name if request.output.is_dir() else request.output
+    publish(built, target)
     return target
 
 
@@ -365,9 +368,9 @@ def _report(
 
 
 def build_core_module(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> Path:
-    """Build kpatch.ko for the kernel and return its path in the cache."""
+    """Build kpatch.ko for the kernel, write it where ``request`` says, and return its path."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         kernel = _prepare_kernel(request, stages, progress, pool)
         built = build_core(kernel.tree, request.jobs_or_all, progress) / "kpatch.ko"
         _check_image(kernel)
-    return built
+    return _publish(built, request)
