@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.vm import tiny
 from tests.vm.kernels import StockKernel
 
 __all__ = ["EXAMPLES", "Chain", "Key", "PatchRelease", "make_key", "tool"]
@@ -87,18 +85,17 @@ class Chain:
         return self._key
 
     def core_module(self) -> Path:
-        """kpatch.ko for the kernel, made as any external module: against the vendor's headers."""
-        place = self.work / "core"
-        if not (place / "kpatch.ko").exists():
-            stock = tiny.Stock(self.kernel.release, self.kernel.root)
-            farm = tiny.header_farm(stock, self.work / "headers")
-            ignored = shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*", "Module.symvers", "modules.order")
-            shutil.copytree(TOP / "kmod/core", place, ignore=ignored)
-            shutil.copytree(TOP / "kmod/patch", self.work / "patch", ignore=ignored, dirs_exist_ok=True)
-            argv = ["make", "-s", "-C", str(farm), f"M={place}", "modules"]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
-            assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
-        return place / "kpatch.ko"
+        """kpatch.ko for the kernel, against the vendor's headers."""
+        module = self.work / "core" / "kpatch.ko"
+        if not module.exists():
+            module.parent.mkdir()
+            tool("build", "--core", *self._where, "-o", module.parent)
+            assert module.exists(), f"kpatch-build --core wrote no {module}"
+        return module
+
+    @property
+    def _where(self) -> list[str]:
+        return ["--kernel", self.kernel.release, "--kernel-root", str(self.kernel.root)]
 
     def patch_module(self, name: str, diffs: Sequence[Path], options: Sequence[str] = ()) -> Path:
         """``kpatch-NAME.ko`` from ``diffs``, by kpatch-build."""
@@ -106,8 +103,7 @@ class Chain:
         module = out / f"kpatch-{name}.ko"
         if not module.exists():
             out.mkdir(exist_ok=True)
-            where = ["--kernel", self.kernel.release, "--kernel-root", str(self.kernel.root)]
-            tool("build", *where, "-n", name, "-o", out, *options, *diffs)
+            tool("build", *self._where, "-n", name, "-o", out, *options, *diffs)
             assert module.exists(), f"kpatch-build wrote no {module}"
         return module
 
