@@ -12,8 +12,6 @@ from kpatch.errors import BadInput
 from kpatch.host.modinfo import read_modinfo
 from tests.unit.host_machine import RELEASE, module_bytes, patch_bytes
 
-STOCK = Path(f"/root/.cache/kpatch/dev/root-{RELEASE}/lib/modules/{RELEASE}/kernel")
-
 
 def test_facts_of_a_patch(tmp_path: Path) -> None:
     path = tmp_path / "kpatch-x.ko"
@@ -83,11 +81,3 @@ def test_every_truncation_is_an_error_and_no_byte_can_crash_the_reader(tmp_path:
             read_modinfo(str(path))
         except BadInput:
             continue
-
-
-@pytest.mark.skipif(not STOCK.is_dir(), reason="no unpacked stock kernel here")
-def test_module_of_a_stock_kernel() -> None:
-    info = read_modinfo(str(STOCK / "fs/ext4/ext4.ko"))
-    assert (info.module, info.release) == ("ext4", RELEASE)
-    assert not info.is_patch
-    assert info.get("license") == "GPL"

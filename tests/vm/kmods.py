@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm import tiny
+from tests.vm.kernels import StockKernel
 
 TOP = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "kmod"
@@ -60,7 +61,7 @@ MODULES = (
 )
 
 
-def facts(kernel: tiny.Stock) -> dict[str, str]:
+def facts(kernel: StockKernel) -> dict[str, str]:
     """What kpatch-build finds out about a kernel image, asked from the booted kernel; values are C text."""
     script = "uname -r; uname -v; hexdump -v -e '1/1 \"%02x\"' /sys/kernel/notes; echo; "
     script += "grep -E ' (_printk|__start_notes|__stop_notes)$' /proc/kallsyms"
@@ -120,7 +121,7 @@ def _make(farm: Path, directory: Path, *arguments: str) -> None:
     )
 
 
-def build(kernel: tiny.Stock, place: Path) -> dict[str, Path]:
+def build(kernel: StockKernel, place: Path) -> dict[str, Path]:
     """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ..."""
     farm = tiny.header_farm(kernel, place / "headers")
     shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.vm import tiny
+from tests.vm.kernels import StockKernel
 
 TOP = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -27,15 +28,7 @@ rmmod kpatch || exit 1
 """
 
 
-@pytest.fixture(params=tiny.stock_kernels(), ids=lambda kernel: str(kernel.release))
-def kernel(request: pytest.FixtureRequest) -> tiny.Stock:
-    """Each unpacked stock kernel."""
-    found = request.param
-    assert isinstance(found, tiny.Stock)
-    return found
-
-
-def kpatch_build(kernel: tiny.Stock, out: Path, *args: str | Path) -> Path:
+def kpatch_build(kernel: StockKernel, out: Path, *args: str | Path) -> Path:
     """The module that kpatch-build writes to ``out``; its standard output is the path."""
     where = ["--kernel", kernel.release, "--kernel-root", str(kernel.root), "-o", str(out)]
     argv = [sys.executable, "-m", "kpatch.cli.build", *where, *map(str, args)]
@@ -44,7 +37,7 @@ def kpatch_build(kernel: tiny.Stock, out: Path, *args: str | Path) -> Path:
     return Path(done.stdout.split()[0])
 
 
-def test_a_built_patch_loads_and_unloads(kernel: tiny.Stock, tmp_path: Path) -> None:
+def test_a_built_patch_loads_and_unloads(kernel: StockKernel, tmp_path: Path) -> None:
     module = kpatch_build(kernel, tmp_path, TOP / "examples/meminfo-string.patch")
     core = kpatch_build(kernel, tmp_path, "--core")
     result = tiny.run(kernel.vmlinuz, SCRIPT, {"kpatch.ko": core, "patch.ko": module})
@@ -54,7 +47,7 @@ def test_a_built_patch_loads_and_unloads(kernel: tiny.Stock, tmp_path: Path) -> 
     assert "meminfo_proc_show,0" in lines
 
 
-def test_the_same_input_gives_the_same_module(kernel: tiny.Stock, tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_module(kernel: StockKernel, tmp_path: Path) -> None:
     places = [tmp_path / "one", tmp_path / "two"]
     one, two = (kpatch_build(kernel, place, TOP / "examples/meminfo-string.patch") for place in places)
     assert one.read_bytes() == two.read_bytes()

@@ -8,7 +8,6 @@ is clean: a machine that hangs, crashes or powers off early fails.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.vm.kernels import StockKernel
 
 BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
 
@@ -153,32 +154,7 @@ def _read(path: Path) -> str:
     return path.read_bytes().decode(errors="replace").replace("\r", "") if path.exists() else ""
 
 
-@dataclass(frozen=True)
-class Stock:
-    """A distribution's kernel, unpacked under ``root`` as its packages have it."""
-
-    release: str
-    root: Path
-
-    @property
-    def vmlinuz(self) -> Path:
-        """The boot image."""
-        return self.root / "boot" / f"vmlinuz-{self.release}"
-
-
-def stock_kernels() -> Sequence[Stock]:
-    """Kernels to test with: ``$KPATCH_TEST_KERNELS`` (``:``-separated roots), or what development unpacked."""
-    named = os.environ.get("KPATCH_TEST_KERNELS")
-    base = Path.home() / ".cache" / "kpatch" / "dev"
-    roots = [Path(root) for root in named.split(":")] if named else sorted(base.glob("root-*"))
-    found = []
-    for root in roots:
-        for image in sorted((root / "boot").glob("vmlinuz-*")):
-            found.append(Stock(image.name[len("vmlinuz-") :], root))
-    return found
-
-
-def header_farm(kernel: Stock, place: Path) -> Path:
+def header_farm(kernel: StockKernel, place: Path) -> Path:
     """A KDIR for modules of an unpacked kernel whose header package thinks it lies in /usr/src.
 
     Debian's linux-headers-REL is a small directory whose Makefile includes an absolute path, and whose scripts and
@@ -196,7 +172,7 @@ def header_farm(kernel: Stock, place: Path) -> Path:
     return place
 
 
-def symbols(kernel: Stock, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+def symbols(kernel: StockKernel, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Address (without KASLR) and size as kallsyms has them, of functions of vmlinux; asks a booted kernel."""
     pattern = "|".join(re.escape(name) for name in names)
     script = f"grep -v '\\[' /proc/kallsyms | sort | grep -A1 -E ' ({pattern})$'"
