@@ -15,11 +15,14 @@ Instruction = tuple[int, int, str, str]
 
 @lru_cache(maxsize=1)
 def _engine() -> capstone.Cs:
-    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    # Capstone 5 does not know SERIALIZE, which is in sync_core(): what follows it counts all the same.
+    engine.skipdata = True
+    return engine
 
 
 def disassemble(code: bytes, start: int = 0, stop: int | None = None) -> Iterator[Instruction]:
-    """The instructions of x86_64 ``code[start:stop]``; ends early where bytes are no instruction."""
+    """The instructions of x86_64 ``code[start:stop]``; a byte that is none of them is a ``.byte`` of its own."""
     yield from _engine().disasm_lite(bytes(code[start:stop]), start)
 
 

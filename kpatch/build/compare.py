@@ -134,7 +134,10 @@ class Comparer:
             at = reloc.offset - code.start
             if self.machine.width.get(reloc.type) is None:
                 return f"the reference at +{at:#x} has the unknown relocation type {reloc.type}"
-            bias = self._bias(code, reloc)
+            try:
+                bias = self._bias(code, reloc)
+            except ValueError as error:
+                return str(error)
             inside = symbol.value + reloc.addend + bias - code.start
             if section is code.section and pairing is not None and 0 <= inside < len(code.data):
                 if not pairing.same_place(inside, address + reloc.addend + bias - found.address):

@@ -115,9 +115,9 @@ class Pairing:
 
 def show(code: bytes, at: int) -> str:
     """The instruction of ``code`` that covers the byte ``at``, with its bytes, as text."""
-    for start, size, mnemonic, operands in disassemble(code):
-        if start <= at < start + size:
-            return f"{mnemonic} {operands}".rstrip() + f"  ({code[start : start + size].hex(' ')})"
+    for site in map(Site._make, disassemble(code)):
+        if site.at <= at < site.at + site.size:
+            return f"{site}  ({code[site.at : site.at + site.size].hex(' ')})"
     return f"no instruction  ({code[at : at + 8].hex(' ')})"
 
 

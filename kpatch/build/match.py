@@ -30,6 +30,8 @@ _HINT = (
 _LARGEST_OBJECT = 1 << 22
 """Bytes of text; no object of a kernel has more."""
 
+_PADDING_NAMES = ("__pfx_", "__cfi_")
+
 _Pending = list[tuple[FunctionCode, list[Found]]]
 
 
@@ -149,10 +151,14 @@ class _Matcher:
         below = max((address for address in found if address < twin.address), default=None)
         above = min((address for address in found if address > twin.address), default=None)
         return sum(
-            end - start < _LARGEST_OBJECT and self.names.issuperset(self.symbols.between(start, end))
+            end - start < _LARGEST_OBJECT and all(self._is_ours(name) for name in self.symbols.between(start, end))
             for start, end in ((below, twin.address), (twin.address, above))
             if start is not None and end is not None
         )
+
+    def _is_ours(self, name: str) -> bool:
+        # The final link names the padding before a function (``__pfx_foo``); one object does not.
+        return name in self.names or (name.startswith(_PADDING_NAMES) and name[6:] in self.names)
 
     def _conflict(self, code: FunctionCode, found: Found) -> str:
         own = self.addresses.conflict(code.symbol, found.address)

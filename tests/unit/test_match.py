@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch.build.decode import Difference, Pairing, pair_up
 from kpatch.build.match import match_object
 from kpatch.errors import BadInput, MismatchError
 from tests.unit import tiny_kernel
@@ -93,6 +94,22 @@ def test_a_shipped_function_that_goes_on_is_a_mismatch(tiny: tiny_kernel.Tiny, t
     changed = tiny_kernel.compile_object(source, tmp_path / "changed.o", *flags)
     with pytest.raises(MismatchError, match="tail"):
         match_object(changed, tiny.image, tiny.symbols, functions=["tail"])
+
+
+def test_code_behind_what_the_disassembler_cannot_read_counts() -> None:
+    serialize, jump, nop = bytes.fromhex("0f01e8"), bytes.fromhex("eb00"), b"\x90"
+    same, other = bytes.fromhex("31c0c3"), bytes.fromhex("31dbc3")
+    assert isinstance(pair_up(jump + serialize + same, jump + nop + serialize + same, {}, frozenset()), Pairing)
+    difference = pair_up(jump + serialize + same, jump + nop + serialize + other, {}, frozenset())
+    assert isinstance(difference, Difference) and "xor eax, eax" in difference.built
+
+
+def test_a_branch_to_another_place_counts() -> None:
+    nops, body = b"\x0f\x1f\x00", bytes.fromhex("31c0ffc0c3")
+    assert isinstance(pair_up(b"\xeb\x03" + nops + body, b"\xeb\x00" + body, {}, frozenset()), Pairing)
+    assert isinstance(pair_up(b"\xeb\x03" + nops + body, b"\xeb\x02" + body, {}, frozenset()), Difference)
+    middle = pair_up(b"\xeb\x00" + body, b"\xeb\x01" + body, {}, frozenset())
+    assert isinstance(middle, Difference), "into the middle of an instruction"
 
 
 def test_a_function_that_is_not_there_is_told(tiny: tiny_kernel.Tiny) -> None:
