@@ -4,8 +4,10 @@ List arguments, no shell, stdin closed, a clean C.UTF-8 environment, and on fail
 command line in a form that can be pasted.  Runs on Python 3.6.
 """
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 from typing import Dict, List, Mapping, Optional, Sequence, Union
 
@@ -18,6 +20,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "SOURCE_DATE_EPOCH")
 _TAIL_LINES = 20
+_GRACE = 2.0
+"""Seconds that a process group has between SIGTERM and SIGKILL."""
 
 
 def clean_env(extra: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
@@ -50,18 +54,18 @@ def run(
     args: List[str] = [os.fspath(arg) for arg in argv]
     logger.debug("running %s", quote(args))
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             args,
             cwd=None if cwd is None else os.fspath(cwd),
             env=clean_env(env),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             universal_newlines=True,
             errors="replace",
-            timeout=timeout,
+            start_new_session=True,
         )
+        done = _finish(process, args, stdin, timeout)
     except FileNotFoundError as error:
         raise RunError("cannot run {}: {}".format(args[0], error), "install the package that provides it") from error
     except subprocess.TimeoutExpired as error:
@@ -70,3 +74,20 @@ def run(
         tail = (done.stderr or done.stdout).strip().splitlines()[-_TAIL_LINES:]
         raise RunError("exit status {} from: {}\n{}".format(done.returncode, quote(args), "\n".join(tail)))
     return done
+
+
+def _finish(
+    process: "subprocess.Popen[str]", args: List[str], stdin: Optional[str], timeout: Optional[float]
+) -> "subprocess.CompletedProcess[str]":
+    """Wait for ``process``; when that is cut short (Ctrl-C, SIGTERM, timeout) end all that it started."""
+    with process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except BaseException:
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_GRACE)
+            raise
+    return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)

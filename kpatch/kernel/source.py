@@ -203,7 +203,9 @@ def _configure(tree: PreparedTree, files: KernelFiles, jobs: int, step: Step) ->
     with step("preparing the source (make modules_prepare)"):
         shutil.copyfile(tree.config.path, tree.path / ".config")
         _write_pahole(tree)
-        args = ["make", "-s", f"-j{jobs}", *tree.make_args(), "modules_prepare"]
+        # Without the setting make does not build resolve_btfids, which only links of vmlinux need; what the
+        # compiler sees comes from Kconfig and keeps it.
+        args = ["make", "-s", f"-j{jobs}", *tree.make_args(), "CONFIG_DEBUG_INFO_BTF=", "modules_prepare"]
         try:
             run(args, cwd=tree.path)
         except RunError as error:
