@@ -18,7 +18,7 @@ class Special:
     matter for "changed": line numbers.  ``derived``: follows from the code, so it is never a change of its own.
     ``blobs``: slots whose target is a fragment of another code section, with the offset (from
     the end of the entry when negative) of the byte that holds the fragment's length, or None.
-    ``key``: slot that names a static key or static call, else None.  ``short_tail``: the last
+    ``key``: for an entry size, the slot that names a static key or static call.  ``short_tail``: the last
     entry may lack its padding.  ``drop``: entries are never copied.
     """
 
@@ -28,7 +28,7 @@ class Special:
     ignore: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     derived: bool = False
     blobs: Mapping[int, int | None] = field(default_factory=dict)
-    key: int | None = None
+    key: Mapping[int, int] = field(default_factory=dict)
     short_tail: bool = False
     drop: bool = False
     align: int = 1

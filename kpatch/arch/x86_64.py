@@ -35,8 +35,8 @@ _SPECIALS = (
     # asm/extable.h: instruction, fixup, type or handler
     Special("__ex_table", (12, 8), blobs={4: None}),
     # asm/jump_label.h: relative (4.20+) or absolute
-    Special("__jump_table", (16, 24), key=8, align=8),
-    Special(".static_call_sites", (8,), key=4),
+    Special("__jump_table", (16, 24), key={16: 8, 24: 16}, align=8),
+    Special(".static_call_sites", (8,), key={8: 4}),
     Special(".call_sites", (4,), derived=True),
     Special(".retpoline_sites", (4,), derived=True),
     Special(".return_sites", (4,), derived=True),

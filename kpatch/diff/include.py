@@ -213,7 +213,8 @@ class Inclusion:
     def _include_entry(self, entry: Entry) -> None:
         if entry.special.drop or entry in self._entries.setdefault(entry.section, []):
             return
-        if entry.special.key is not None and not self._key_is_reachable(entry):
+        key = entry.special.key.get(entry.stop - entry.start)
+        if key is not None and not self._key_is_reachable(entry, entry.start + key):
             return
         self._entries[entry.section].append(entry)
         out = self._out_table(entry.section)
@@ -253,12 +254,9 @@ class Inclusion:
             self.result.special[_ORC_IP] = self.result.special.get(_ORC_IP, 0) + 1
             self._include_orc(nearest)
 
-    def _key_is_reachable(self, entry: Entry) -> bool:
-        """Whether the kernel can find the static key of ``entry`` while it loads the hot patch."""
-        assert entry.special.key is not None
-        relocs = self.view.relocs_between(
-            entry.section, entry.start + entry.special.key, entry.start + entry.special.key + 1
-        )
+    def _key_is_reachable(self, entry: Entry, slot: int) -> bool:
+        """Whether the kernel can find the static key of ``entry``, named at ``slot``, while it loads the hot patch."""
+        relocs = self.view.relocs_between(entry.section, slot, slot + 1)
         if not relocs or self.result.objname == "vmlinux":
             return True
         ref = self.view.ref(entry.section, relocs[0])
@@ -325,16 +323,23 @@ class Inclusion:
         original = self.comparer.twins.original.get(target)
         replaced = target in self.changes.changed
         inside = ref.offset != 0 and (replaced or original is None)
-        if original is not None and not inside and not (branch and replaced):
-            self._check_sealed(target, original, branch)
-            return self.undefined(original.name), ref.offset
-        return self._include_function(target), ref.offset
+        # no code could hold the address before, and the old body faults when it is called through it
+        faults = original is not None and self._has_landing_pad(target) and not self._has_landing_pad(original)
+        if original is None or inside or (replaced and (branch or faults)):
+            return self._include_function(target), ref.offset
+        self._check_sealed(original, branch)
+        return self.undefined(original.name), ref.offset
 
-    def _check_sealed(self, target: Entity, original: Entity, branch: bool) -> None:
+    def _has_landing_pad(self, function: Entity) -> bool:
+        data = function.section.data
+        return any(pad and data.startswith(pad, function.start) for pad in self.view.machine.landing_pads)
+
+    def _check_sealed(self, original: Entity, branch: bool) -> None:
         """A pointer that no code held before may lead to a landing pad that the kernel took away."""
-        if branch or original.section.data[original.start : original.start + 4] != b"\xf3\x0f\x1e\xfa":
+        if branch or not self._has_landing_pad(original):
             return
-        if original.symbol.bind == c.STB_LOCAL and not self._address_was_taken(original):
+        sealed = any(entry.special.drop for entry in self.comparer.tables[0].entries_of(original))
+        if (sealed or original.symbol.bind == c.STB_LOCAL) and not self._address_was_taken(original):
             self._refuse(
                 "sealed-function",
                 original.name,

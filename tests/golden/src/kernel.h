@@ -22,6 +22,8 @@ typedef unsigned int u32;
 #define barrier()	__asm__ volatile("" : : : "memory")
 #define JOIN2(a, b)	a##b
 #define JOIN(a, b)	JOIN2(a, b)
+#define TEXT_OF2(x)	#x
+#define TEXT_OF(x)	TEXT_OF2(x)
 #define UNIQUE(n)	JOIN(JOIN(__UNIQUE_ID_, n), __COUNTER__)
 
 /* Functions of other objects. */
@@ -121,14 +123,14 @@ yes:
 		".pushsection __ex_table,\"a\"\n"			\
 		".balign 4\n"						\
 		".long 1b - ., 2b - .\n"				\
-		".long " #type "\n"					\
+		".long " TEXT_OF(type) "\n"				\
 		".popsection\n" : "=r" (value) : "r" (address))
 
 /* Before 5.16 the code to run after the fault lay apart. */
 #define LOAD_WITH_FIXUP(address, value, error)				\
 	__asm__ volatile("1: mov (%2), %1\n2:\n"			\
 		".pushsection .fixup,\"ax\"\n"				\
-		"3: mov $" #error ", %0\n"				\
+		"3: mov $" TEXT_OF(error) ", %0\n"			\
 		"jmp 2b\n"						\
 		".popsection\n"						\
 		".pushsection __ex_table,\"a\"\n"			\
@@ -177,15 +179,15 @@ struct kernel_param {
 
 /* A debug message with the record that switches it on. */
 struct ddebug {
-	const char *function, *format;
-	u32 line;
+	const char *modname, *function, *filename, *format;
+	u32 line : 18, class_id : 6, flags : 8;
 	struct static_key key;
 };
 #define pr_debug(format)						\
 	do {								\
 		static struct ddebug JOIN(__UNIQUE_ID_ddebug, __LINE__)	\
 		in_section("__dyndbg") __attribute__((aligned(8))) =	\
-			{ __func__, format, __LINE__, { 0, 0 } };	\
+			{ "golden", __func__, __FILE__, format, __LINE__ }; \
 		if (static_branch(&JOIN(__UNIQUE_ID_ddebug, __LINE__).key)) \
 			_printk(format);				\
 	} while (0)

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A variable grows: running code and other objects know the old one.
+ *
+ * status: refused
+ * refusals: changed-data:table
+ */
+#include "kernel.h"
+
+#ifdef PATCHED
+int table[6];
+#else
+int table[4];
+#endif
+
+int f(int n)
+{
+	return sink(table[n]);
+}

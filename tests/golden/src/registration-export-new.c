@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A new EXPORT_SYMBOL: a running kernel's symbol table cannot grow.
+ *
+ * status: refused
+ * refusals: changed-export:f
+ */
+#include "kernel.h"
+
+int f(int n)
+{
+	return sink(n);
+}
+#ifdef PATCHED
+EXPORT_SYMBOL(f);
+#endif

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A new parameter.
+ *
+ * status: refused
+ * refusals: changed-param:limit
+ */
+#include "kernel.h"
+
+int limit = 4;
+#ifdef PATCHED
+module_param(limit);
+#endif
+
+int f(int n)
+{
+	return sink(limit);
+}

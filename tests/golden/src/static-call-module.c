@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A static call whose key belongs to the module.
+ *
+ * status: refused
+ * object: driver
+ * refusals: module-key:__SCK__open
+ */
+#include "kernel.h"
+
+void *__SCK__open;
+
+int f(int n)
+{
+#ifdef PATCHED
+	if (n < 0)
+		return 0;
+#endif
+	STATIC_CALL(open);
+	return sink(n);
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Alternatives with a padding length (before 5.10): 13 bytes.
+ *
+ * status: changed
+ * changed: f
+ */
+#include "kernel.h"
+
+int f(int n)
+{
+	ALTERNATIVE_AS("nop; nop; nop", "lfence", ALT_13(0x71));
+#ifdef PATCHED
+	n++;
+#endif
+	return sink(n);
+}
+
+int g(int n)
+{
+	ALTERNATIVE_AS("nop; nop; nop", "mfence", ALT_13(0x72));
+	return sink(n);
+}
