@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kpatch.arch.machine import Machine
-from kpatch.build.decode import Difference, Pairing, is_padding, pair_up, show
+from kpatch.build.decode import Difference, Pairing, is_padding, leaving_branches, pair_up, show
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.kernel.symbols import SymbolTable
@@ -60,8 +60,12 @@ class Found:
 class Comparer:
     """Compares functions with what lies in ``image``."""
 
-    def __init__(self, image: Shipped, machine: Machine, symbols: SymbolTable) -> None:
+    def __init__(self, image: Shipped, machine: Machine, symbols: SymbolTable, codes: list[FunctionCode]) -> None:
+        """``codes``: the functions of the object; those of one section may branch to each other without relocation."""
         self.image, self.machine, self.symbols = image, machine, symbols
+        self._in_section: dict[Section, list[Symbol]] = {}
+        for code in codes:
+            self._in_section.setdefault(code.section, []).append(code.symbol)
 
     def compare(self, code: FunctionCode, address: int) -> Found | str:
         """Compare ``code`` with what lies at ``address``: what was found there, or why it is another function."""
@@ -73,6 +77,9 @@ class Comparer:
             ours[at : at + width] = theirs[at : at + width] = bytes(width)
         if ours == theirs and self._ends(address + size):
             references = [(reloc, self._target(reloc, shipped, address, code.start)) for reloc in code.relocs]
+            if len(self._in_section[code.section]) > 1:
+                leaving = leaving_branches(code.data, fields)
+                references += self._leaving_references(code, address, leaving) or []
             return self._checked(code, Found(address, size, True, references), None)
         return self._compare_by_instruction(code, address, fields)
 
@@ -93,7 +100,10 @@ class Comparer:
                 f"the shipped function goes on at +{pairing.size:#x} with `{show(shipped, pairing.size)}` "
                 "where the rebuilt one ends"
             )
-        references = list(self._paired_references(code, pairing, shipped, address))
+        leaving = self._leaving_references(code, address, pairing.leaving)
+        if leaving is None:
+            return "a branch without relocation leads to no function of its section"
+        references = [*self._paired_references(code, pairing, shipped, address), *leaving]
         return self._checked(code, Found(address, pairing.size, False, references), pairing)
 
     def _paired_references(
@@ -112,6 +122,23 @@ class Comparer:
                 at = reloc.offset - code.start - ours.at + theirs.at
                 moved = Reloc(at + code.start, reloc.type, reloc.symbol, reloc.addend)
                 yield reloc, self._target(moved, shipped, address, code.start)
+
+    def _leaving_references(
+        self, code: FunctionCode, address: int, leaving: list[tuple[int, int, int]]
+    ) -> list[tuple[Reloc, int]] | None:
+        """References that the assembler resolved itself, as if they had relocations; None when one leads nowhere."""
+        references = []
+        for at, target, shipped_target in leaving:
+            place = code.start + target
+            for symbol in self._in_section[code.section]:
+                if symbol.value <= place < symbol.value + symbol.size:
+                    inside = place - symbol.value
+                    reloc = Reloc(code.start + at, self.machine.r_branch, symbol, inside)
+                    references.append((reloc, address + shipped_target - inside & _MASK))
+                    break
+            else:
+                return None
+        return references
 
     def _ends(self, address: int) -> bool:
         """Whether a function may end at ``address``: the next symbol or padding follows."""
@@ -134,6 +161,9 @@ class Comparer:
             at = reloc.offset - code.start
             if self.machine.width.get(reloc.type) is None:
                 return f"the reference at +{at:#x} has the unknown relocation type {reloc.type}"
+            if symbol.type == c.STT_FUNC and section is code.section and symbol is not code.symbol:
+                references.append((reloc, address))
+                continue
             try:
                 bias = self._bias(code, reloc)
             except ValueError as error:

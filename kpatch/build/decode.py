@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kpatch.arch.decode import disassemble
 
-__all__ = ["Difference", "Pairing", "is_padding", "pair_up", "show"]
+__all__ = ["Difference", "Pairing", "is_padding", "leaving_branches", "pair_up", "show"]
 
 _NOP_SIZES = (2, 5)
 """Bytes of the nops that take the place of a short and a near jump."""
@@ -87,6 +87,8 @@ class Pairing:
     def __init__(self, built: _Code, shipped: _Code) -> None:
         self._built, self._shipped = built, shipped
         self._pairs: dict[int, int] = {}
+        #: branches that leave the function and have no relocation: offset, rebuilt target, shipped target
+        self.leaving: list[tuple[int, int, int]] = []
         #: bytes of the shipped function up to the end of its last instruction
         self.size = 0
 
@@ -119,6 +121,16 @@ def show(code: bytes, at: int) -> str:
         if site.at <= at < site.at + site.size:
             return f"{site}  ({code[site.at : site.at + site.size].hex(' ')})"
     return f"no instruction  ({code[at : at + 8].hex(' ')})"
+
+
+def leaving_branches(code: bytes, fields: Mapping[int, int]) -> list[tuple[int, int, int]]:
+    """As :attr:`Pairing.leaving`, for code that is the same on both sides."""
+    found = []
+    for site in map(Site._make, disassemble(code)):
+        target = site.target
+        if target is not None and not 0 <= target < len(code) and not _field_in(site, fields):
+            found.append((site.at, target, target))
+    return found
 
 
 def is_padding(code: bytes) -> bool:
@@ -155,7 +167,9 @@ def pair_up(
     for i, j in branches:
         target, other = ours.sites[i].target, theirs.sites[j].target
         assert target is not None and other is not None
-        if 0 <= target <= len(built) and not pairing.same_place(target, other):
+        if not 0 <= target < len(built):
+            pairing.leaving.append((ours.sites[i].at, target, other))
+        elif not pairing.same_place(target, other):
             return _difference(ours, i, theirs, j)
     return pairing
 

@@ -89,8 +89,8 @@ class _Matcher:
 
     def __init__(self, original: ElfObject, machine: Machine, image: Shipped, symbols: SymbolTable) -> None:
         self.original, self.image, self.symbols = original, image, symbols
-        self.comparer = Comparer(image, machine, symbols)
         self.codes = list(functions_of(original, machine))
+        self.comparer = Comparer(image, machine, symbols, self.codes)
         self.addresses = Addresses(symbols, self.codes)
         self.names = {symbol.name for symbol in original.symbols}
         self.match = Match()

@@ -96,6 +96,30 @@ def test_a_shipped_function_that_goes_on_is_a_mismatch(tiny: tiny_kernel.Tiny, t
         match_object(changed, tiny.image, tiny.symbols, functions=["tail"])
 
 
+ONE_SECTION = r"""
+#define OWN __attribute__((section(".sched.text"), noinline, noclone, noipa))
+static OWN int first(int value) { return value + 1; }
+static OWN int second(int value) { return value + 2; }
+OWN int caller(int value) { return CALLED(value) + 1; }
+OWN int jumper(int value) { if (value) return CALLED(value); return 7; }
+int (*const used[])(int) = {first, second};
+"""
+
+
+def test_calls_that_the_assembler_resolved_inside_one_section_count(tmp_path: Path) -> None:
+    tiny = tiny_kernel.build(tmp_path, source=ONE_SECTION, vendor="-DCALLED=first", own="-DCALLED=first")
+    match = match_object(tiny.original, tiny.image, tiny.symbols)
+    assert len(match.functions) == 4 and not match.failures
+    flags = ["-DCALLED=second", "-ffunction-sections"]
+    changed = tiny_kernel.compile_object(ONE_SECTION, tmp_path / "changed.o", *flags)
+    assert changed.section(".sched.text") and not any(
+        section.relocs for section in changed.sections if section.is_text
+    )
+    for name in ("caller", "jumper"):
+        with pytest.raises(MismatchError, match=name):
+            match_object(changed, tiny.image, tiny.symbols, functions=[name])
+
+
 def test_code_behind_what_the_disassembler_cannot_read_counts() -> None:
     serialize, jump, nop = bytes.fromhex("0f01e8"), bytes.fromhex("eb00"), b"\x90"
     same, other = bytes.fromhex("31c0c3"), bytes.fromhex("31dbc3")

@@ -96,7 +96,7 @@ def build(directory: Path, *, source: str = MAIN, vendor: str = "-DCONSTANT=3", 
     compile_object(source, objects[1], "-DVENDOR", "-DWEAK=1", vendor, "-falign-functions=32")
     image = directory / "vmlinux"
     addresses = ["-Ttext=0xffffffff81000000", "-Trodata-segment=0xffffffff81800000", "-Tdata=0xffffffff82000000"]
-    link: list[str | Path] = ["ld", "-e", "user", "-z", "noexecstack", *addresses, "-o", image, *objects]
+    link: list[str | Path] = ["ld", "-e", "exported", "-z", "noexecstack", *addresses, "-o", image, *objects]
     subprocess.run(link, check=True)
     original = compile_object(source, directory / "main.o", "-DWEAK=2", own, "-ffunction-sections", "-fdata-sections")
     kernel = KernelImage.read(image)
