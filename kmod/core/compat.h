@@ -75,6 +75,40 @@ static inline void kp_synchronize_tasks(void)
 #endif
 }
 
+/* Arguments of a sched_switch probe. */
+#ifdef KP_HAVE_SCHED_SWITCH_STATE
+#define KP_SCHED_SWITCH_ARGS	void *unused, bool preempt, struct task_struct *prev,	\
+				struct task_struct *next, unsigned int prev_state
+#else
+#define KP_SCHED_SWITCH_ARGS	void *unused, bool preempt, struct task_struct *prev,	\
+				struct task_struct *next
+#endif
+
+/* On a CPU, or just being taken off it. */
+static inline bool kp_task_on_cpu(const struct task_struct *task)
+{
+#ifdef CONFIG_SMP
+	return smp_load_acquire(&task->on_cpu);
+#else
+	return task == current;
+#endif
+}
+
+/* A zombie has none, once it is off its CPU for the last time. */
+static inline bool kp_task_has_stack(const struct task_struct *task)
+{
+#ifdef CONFIG_THREAD_INFO_IN_TASK
+	return refcount_read(&task->stack_refcount);
+#else
+	return true;
+#endif
+}
+
+static inline unsigned long kp_task_switches(const struct task_struct *task)
+{
+	return READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
+}
+
 #ifndef task_is_running
 #define task_is_running(task)	(READ_ONCE((task)->state) == TASK_RUNNING)
 #endif

@@ -222,15 +222,23 @@ struct kp_stack {
 
 struct kp_inuse *kp_inuse_alloc(void);
 void kp_inuse_free(struct kp_inuse *inuse);
-bool kp_inuse_task(struct kp_inuse *inuse, struct task_struct *task);
+void kp_inuse_task(struct kp_inuse *inuse, struct task_struct *task);
 void kp_inuse_note(struct kp_inuse *inuse, struct task_struct *task, const struct kp_stack *stack);
 
 /* stack.c */
 int kp_stack_walk(struct task_struct *task, struct kp_stack *stack);
 
+/* ran.c */
+void kp_ran_start(void);
+void kp_ran_stop(void);
+void kp_ran_suspect(struct task_struct *task);
+bool kp_ran_ask(struct kp_inuse *inuse);
+
+/* precheck.c */
+int kp_precheck(struct kp_inuse *inuse);
+
 /* flip.c */
 int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse);
-int kp_precheck(struct kp_inuse *inuse);
 
 /* callback.c */
 int kp_pre_patch(struct kp_object *object);

@@ -12,8 +12,9 @@
  * address is in a trampoline) unless what it follows does not change.
  *
  * Who runs when the machine is stopped: on each CPU its stopper thread, which
- * is asked on that CPU. All other tasks have been switched out, and so have
- * the idle tasks: each in schedule_idle(), the only place where it may be.
+ * is asked on that CPU. All other tasks have been switched out; of them only
+ * those that ran since the first look are asked (ran.c). The idle tasks have
+ * been switched out, too: each in schedule_idle(), the only place where it may be.
  * Hence one of them, init_task, answers for all.
  */
 #include "core.h"
@@ -46,15 +47,6 @@ struct kp_flip {
 	u64 pause_ns;
 };
 
-static bool kp_is_running(const struct task_struct *task)
-{
-#ifdef CONFIG_SMP
-	return READ_ONCE(task->on_cpu);
-#else
-	return task == current;
-#endif
-}
-
 /* Ask the stopper thread of this CPU. */
 static void kp_ask_current(struct kp_flip *flip)
 {
@@ -67,17 +59,17 @@ static void kp_ask_current(struct kp_flip *flip)
 	raw_spin_unlock(&flip->lock);
 }
 
-static void kp_ask_all(struct kp_inuse *inuse)
+static void kp_ask_others(struct kp_inuse *inuse)
 {
 	struct task_struct *process, *task;
 
+	kp_inuse_task(inuse, &init_task);
+	if (kp_ran_ask(inuse))
+		return;
 	rcu_read_lock();
 	for_each_process_thread(process, task)
-		if (!kp_is_running(task))
-			kp_inuse_task(inuse, task);
+		kp_inuse_task(inuse, task);
 	rcu_read_unlock();
-	if (!kp_is_running(&init_task))
-		kp_inuse_task(inuse, &init_task);
 }
 
 /* Write all states that are not in force, then put them in force. */
@@ -111,12 +103,25 @@ static int kp_flip_cpu(void *data)
 		return 0;
 	while (atomic_read(&flip->asked) < num_online_cpus())
 		cpu_relax();
-	kp_ask_all(flip->inuse);
+	kp_ask_others(flip->inuse);
 	flip->err = flip->inuse->nr_blockers ? -EBUSY : 0;
 	if (!flip->err)
 		kp_store();
 	flip->pause_ns = ktime_get_mono_fast_ns() - start;
 	return 0;
+}
+
+static int kp_stop_and_flip(struct kp_flip *flip)
+{
+	int err;
+
+	flip->inuse->nr_blockers = 0;
+	err = stop_machine(kp_flip_cpu, flip, cpu_online_mask);
+	if (!err)
+		err = flip->err;
+	if (flip->inuse->nr_blockers)
+		kp_refuse_inuse(flip->inuse);
+	return err;
 }
 
 /**
@@ -134,46 +139,12 @@ int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse)
 	};
 	int err;
 
-	inuse->nr_blockers = 0;
-	err = stop_machine(kp_flip_cpu, &flip, cpu_online_mask);
-	WRITE_ONCE(patch->pause_ns, flip.pause_ns);
-	if (!err)
-		err = flip.err;
-	if (inuse->nr_blockers)
-		kp_refuse_inuse(inuse);
-	return err;
-}
-
-/**
- * kp_precheck() - a first look at all stacks, with the machine running
- * @inuse:	what must not be in use
- *
- * A task asleep in a function need not stop the machine to be found. Running
- * ones, and those whose stacks change while they are looked at, are left to
- * kp_flip(). A stack of an exiting task stays readable under RCU.
- *
- * Return: 0: worth a try; -EBUSY: in use, the blockers are noted.
- */
-int kp_precheck(struct kp_inuse *inuse)
-{
-	struct task_struct *process, *task;
-	struct kp_stack stack = { .inuse = inuse };
-	unsigned long switches;
-
-	inuse->nr_blockers = 0;
-	rcu_read_lock();
-	for_each_process_thread(process, task) {
-		switches = READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
-		if (task == current || task_is_running(task) || kp_is_running(task) || task->exit_state)
-			continue;
-		if (kp_stack_walk(task, &stack) != -EBUSY)
-			continue;
-		if (!kp_is_running(task) && switches == READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw))
-			kp_inuse_note(inuse, task, &stack);
+	kp_ran_start();
+	err = kp_precheck(inuse);
+	if (!err) {
+		err = kp_stop_and_flip(&flip);
+		WRITE_ONCE(patch->pause_ns, flip.pause_ns);
 	}
-	rcu_read_unlock();
-	if (!inuse->nr_blockers)
-		return 0;
-	kp_refuse_inuse(inuse);
-	return -EBUSY;
+	kp_ran_stop();
+	return err;
 }

@@ -176,16 +176,16 @@ void kp_inuse_note(struct kp_inuse *inuse, struct task_struct *task, const struc
 /**
  * kp_inuse_task() - ask one task, note it when it is in the way
  * @inuse:	the question
- * @task:	not running on another CPU
+ * @task:	any task, while the machine is stopped
  *
- * Return: true: it is in the way.
+ * A task on a CPU is that CPU's stopper thread, who is asked over there.
  */
-bool kp_inuse_task(struct kp_inuse *inuse, struct task_struct *task)
+void kp_inuse_task(struct kp_inuse *inuse, struct task_struct *task)
 {
 	struct kp_stack stack = { .inuse = inuse };
 
-	if (!kp_stack_walk(task, &stack))
-		return false;
-	kp_inuse_note(inuse, task, &stack);
-	return true;
+	if (kp_task_on_cpu(task) || !kp_task_has_stack(task))
+		return;
+	if (kp_stack_walk(task, &stack))
+		kp_inuse_note(inuse, task, &stack);
 }

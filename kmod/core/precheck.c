@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * precheck.c - the first look at all stacks, with the machine running
+ */
+#include "core.h"
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
+/**
+ * kp_precheck() - is it worth to stop the machine?
+ * @inuse:	what must not be in use
+ *
+ * A task asleep in a function need not stop the machine to be found. Tasks
+ * that run, and those whose stacks change while they are looked at, are left
+ * to the second look, with the machine stopped. The stack of a task that exits
+ * meanwhile stays readable under RCU.
+ *
+ * Return: 0: yes; -EBUSY: no, the blockers are noted.
+ */
+int kp_precheck(struct kp_inuse *inuse)
+{
+	struct task_struct *process, *task;
+	struct kp_stack stack = { .inuse = inuse };
+
+	inuse->nr_blockers = 0;
+	rcu_read_lock();
+	for_each_process_thread(process, task) {
+		unsigned long switches = kp_task_switches(task);
+		int err = -EAGAIN;
+
+		if (!kp_task_has_stack(task))
+			continue;
+		if (!kp_task_on_cpu(task))
+			err = kp_stack_walk(task, &stack);
+		if (!err)
+			continue;
+		kp_ran_suspect(task);
+		if (err == -EBUSY && !task_is_running(task) && !kp_task_on_cpu(task) &&
+		    switches == kp_task_switches(task))
+			kp_inuse_note(inuse, task, &stack);
+	}
+	rcu_read_unlock();
+	if (!inuse->nr_blockers)
+		return 0;
+	kp_refuse_inuse(inuse);
+	return -EBUSY;
+}
