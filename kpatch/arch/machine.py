@@ -16,8 +16,8 @@ class Special:
     themselves decide between them.  ``site``: slot of the reference to the code (offset in the
     entry).  ``ignore``: for an entry size, the byte range (start, stop) whose value does not
     matter for "changed": line numbers.  ``derived``: follows from the code, so it is never a change of its own.
-    ``blobs``: slots whose target is a fragment of another code section, with the offset (from
-    the end of the entry when negative) of the byte that holds the fragment's length, or None.
+    ``blobs``: slots whose target is a fragment of another code section, with the offset of the
+    byte that holds the fragment's length for each entry size, or None when nothing tells it.
     ``key``: for an entry size, the slot that names a static key or static call.  ``short_tail``: the last
     entry may lack its padding.  ``drop``: entries are never copied.
     """
@@ -27,7 +27,7 @@ class Special:
     site: int = 0
     ignore: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     derived: bool = False
-    blobs: Mapping[int, int | None] = field(default_factory=dict)
+    blobs: Mapping[int, Mapping[int, int] | None] = field(default_factory=dict)
     key: Mapping[int, int] = field(default_factory=dict)
     short_tail: bool = False
     drop: bool = False
@@ -41,6 +41,8 @@ class Machine:
 
     name: str
     e_machine: int
+    #: the relocation types that the processor supplement knows; others are damage
+    known_types: range
     #: relocation type -> width in bytes; types that are absent are refused
     width: Mapping[int, int]
     #: relocation types whose value is relative to the place

@@ -26,7 +26,7 @@ R_REX_GOTPCRELX: Final = 42
 
 _SPECIALS = (
     # asm/alternative.h: 12 bytes since 5.9 and before 4.12's padlen, 13 with padlen, 14 since 6.3 (32 bit flags)
-    Special(".altinstructions", (12, 14, 13), blobs={4: -1}),
+    Special(".altinstructions", (12, 14, 13), blobs={4: {12: 11, 13: 11, 14: 13}}),
     Special(".smp_locks", (4,), derived=True),
     # asm/paravirt.h: pointer, type, length and, before 5.2, clobbers; padded to 8
     Special(".parainstructions", (16,), short_tail=True, align=8),
@@ -94,6 +94,7 @@ def is_branch(code: bytes, field: int) -> bool:
 X86_64: Final = Machine(
     name="x86_64",
     e_machine=EM_X86_64,
+    known_types=range(52),
     width={R_NONE: 0, R_64: 8, R_PC32: 4, R_PLT32: 4, R_32: 4, R_32S: 4, R_PC64: 8, R_GOTPCREL: 4}
     | {R_GOTPCRELX: 4, R_REX_GOTPCRELX: 4, R_16: 2, R_8: 1, R_PC8: 1, R_PC16: 2},
     pc_relative=frozenset({R_PC32, R_PLT32, R_PC64, R_PC8, R_PC16, R_GOTPCREL, R_GOTPCRELX, R_REX_GOTPCRELX}),

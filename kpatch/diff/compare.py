@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import base_name
-from kpatch.diff.special import Entry, SpecialTables
+from kpatch.diff.special import Entry, SpecialTables, blob_size
 from kpatch.elf.object import Section
 
 __all__ = ["Comparer", "Twins"]
@@ -131,11 +131,10 @@ class Comparer:
 
     def _same_blob(self, entry: Entry, slot: int, a: Ref, b: Ref) -> bool:
         """Whether the code fragments ``a`` and ``b``, which the entry points to, are the same."""
-        length = entry.special.blobs[slot]
-        if length is None:
+        size = blob_size(entry, slot)
+        if size is None:
             return self._same_place(a, b)
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
-        size = entry.section.data[entry.stop + length]
         return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)
 
 

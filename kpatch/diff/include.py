@@ -15,7 +15,7 @@ from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, Ref, View
 from kpatch.diff.names import is_init_section
 from kpatch.diff.result import DiffResult, Refusal
-from kpatch.diff.special import Entry, SpecialTables
+from kpatch.diff.special import Entry, SpecialTables, blob_size
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import Unpatchable
@@ -395,9 +395,9 @@ class Inclusion:
         special = self.view.machine.specials.get(section.name)
         if special is not None:
             for entry in self._entries.get(section, ()):
-                length = special.blobs.get(field - entry.start)
-                if entry.start <= field < entry.stop and length is not None:
-                    return offset, offset + section.data[entry.stop + length]
+                if entry.start <= field < entry.stop and field - entry.start in special.blobs:
+                    size = blob_size(entry, field - entry.start)
+                    return self.tables.fragment(target, offset) if size is None else (offset, offset + size)
         return self.tables.fragment(target, offset)
 
     # -- symbols and pools ----------------------------------------------------------------
@@ -421,7 +421,7 @@ class Inclusion:
         pool = self._pools.get((name, width))
         if pool is None:
             flags = c.SHF_ALLOC | c.SHF_MERGE | (c.SHF_STRINGS if kind == "str" else 0)
-            section = Section(name, flags=flags, addralign=width, entsize=width)
+            section = Section(name, flags=flags, addralign=width & -width, entsize=width)
             pool = self._pools[name, width] = self.out.add_section(section), {}
         section, known = pool
         if data not in known:

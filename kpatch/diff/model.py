@@ -13,7 +13,7 @@ from kpatch.arch.machine import Machine
 from kpatch.diff.names import has_compiler_number, is_not_identity, is_prefix_symbol
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
-from kpatch.errors import Unpatchable
+from kpatch.errors import BadInput, Unpatchable
 
 __all__ = ["Body", "Entity", "Ref", "View"]
 
@@ -178,6 +178,8 @@ class View:
                 return Ref("abs", symbol.value, reloc.addend)
             if symbol.shndx == c.SHN_COMMON:
                 raise Unpatchable(f"{symbol.name} is a common symbol", "compile with -fno-common")
+            if symbol.shndx != c.SHN_UNDEF:
+                raise self._damaged(f"symbol {symbol.name!r} lies in the section {symbol.shndx:#x}, which holds none")
             return Ref("ext", symbol.name, reloc.addend)
         offset = symbol.value + reloc.addend + self.bias(section, reloc, start)
         entity = self.of_symbol.get(symbol)
@@ -248,14 +250,21 @@ class View:
             self.unreadable[entity] = error
             return None
 
+    def _damaged(self, why: str) -> BadInput:
+        return BadInput(f"{self.obj.path}: {why}", "the object is damaged: build it again")
+
     def _read_body(self, section: Section, start: int, stop: int) -> Body:
         if section.type == c.SHT_NOBITS:
             return Body(b"", [])
+        if stop > section.size:
+            raise self._damaged(f"a reference leads to {section.name}+{stop:#x}, behind its end")
         data = bytearray(section.data[start:stop])
         refs = []
         width = self.machine.width
         for reloc in self.relocs_between(section, start, stop):
             size = width.get(reloc.type)
+            if reloc.type not in self.machine.known_types:
+                raise self._damaged(f"section {section.name} has a relocation of type {reloc.type}, which is none")
             if size is None:
                 raise Unpatchable(
                     f"section {section.name} has a relocation of the unknown type {reloc.type}",
@@ -264,7 +273,9 @@ class View:
             at = reloc.offset - start
             if not size:
                 continue
-            data[at : at + size] = bytes(min(size, len(data) - at))
+            if at + size > len(data):
+                raise self._damaged(f"a relocation of {section.name} reaches beyond the end of what it belongs to")
+            data[at : at + size] = bytes(size)
             kind = self.machine.same_meaning.get(reloc.type, reloc.type)
             refs.append((at, kind, self.ref(section, reloc, start)))
         if section.is_text and len(self.in_section.get(section, ())) > 1:

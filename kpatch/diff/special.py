@@ -14,7 +14,7 @@ from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.elf.object import Section
 from kpatch.errors import Unpatchable
 
-__all__ = ["Entry", "SpecialTables"]
+__all__ = ["Entry", "SpecialTables", "blob_size"]
 
 
 class Entry(NamedTuple):
@@ -110,6 +110,17 @@ class SpecialTables:
         start = starts[number] if number >= 0 else 0
         stop = starts[number + 1] if number + 1 < len(starts) else section.size
         return start, stop
+
+
+def blob_size(entry: Entry, slot: int) -> int | None:
+    """Bytes of the code fragment that ``slot`` of ``entry`` leads to; None when nothing tells."""
+    place = entry.special.blobs[slot]
+    if place is None:
+        return None
+    at = place.get(entry.stop - entry.start)
+    if at is None:
+        raise Unpatchable(f"an entry of {entry.section.name} has {entry.stop - entry.start} bytes, a size not known")
+    return entry.section.data[entry.start + at]
 
 
 def entry_size(view: View, special: Special, section: Section) -> int:

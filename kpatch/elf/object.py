@@ -22,6 +22,7 @@ _SHDR = "IIQQQQIIQQ"
 _SYM = "IBBHQQ"
 _RELA = "QQq"
 _MAX_BYTES = 1 << 30
+_MAX_ALIGN = 1 << 21
 
 
 class Symbol:
@@ -165,7 +166,7 @@ class _PendingRelocs:
         self.symbols = symbols
 
     def read(self, section: Section) -> list[Reloc]:
-        symbols, limit = self.symbols, section.size
+        symbols, limit = self.symbols, len(section.data)
         relocs = []
         try:
             for offset, info, addend in struct.iter_unpack(self.order + _RELA, self.data):
@@ -343,8 +344,13 @@ class _Reader:
                 raise self.fail(f"section {name} holds relocations without addends")
             if header.addralign & (header.addralign - 1):
                 raise self.fail(f"the alignment of section {name} is no power of two")
-            if header.size > _MAX_BYTES:
+            if header.size > _MAX_BYTES or header.addralign > _MAX_ALIGN:
                 raise self.fail(f"section {name} is larger than any kernel object")
+            if header.type == c.SHT_NOBITS and header.flags & c.SHF_EXECINSTR and header.size:
+                raise self.fail(f"section {name} holds code, but has no contents")
+            both = c.SHF_MERGE | c.SHF_STRINGS
+            if header.flags & both == both and header.entsize not in (0, 1, 2, 4, 8):
+                raise self.fail(f"section {name} has characters of {header.entsize} bytes")
             section = Section(
                 name, header.type, header.flags, self._bytes_of(header), header.addralign, header.entsize, header.size
             )
@@ -372,7 +378,10 @@ class _Reader:
             index = extended[number] if shndx == c.SHN_XINDEX and extended else shndx
             section = self._section_of_symbol(index, shndx)
             kind = info & 0xF
-            if section is not None and value > section.size:
+            if shndx != c.SHN_UNDEF and section is None and index >= len(headers) and not self._is_reserved(shndx):
+                raise self.fail(f"symbol {self._name_at(names, name)!r} names a section that does not exist")
+            extent = size if kind in (c.STT_OBJECT, c.STT_FUNC, c.STT_TLS) else 0
+            if section is not None and value + extent > section.size:
                 raise self.fail(f"symbol {self._name_at(names, name)!r} lies outside of section {section.name}")
             symbol = Symbol(
                 self._name_at(names, name), section, value, size, info >> 4, kind, other, 0 if section else shndx
@@ -391,8 +400,12 @@ class _Reader:
                 return struct.unpack(f"{self.order}{count}I", raw)
         return ()
 
+    @staticmethod
+    def _is_reserved(shndx: int) -> bool:
+        return shndx >= c.SHN_LORESERVE and shndx != c.SHN_XINDEX
+
     def _section_of_symbol(self, index: int, shndx: int) -> Section | None:
-        if shndx == c.SHN_UNDEF or (shndx >= c.SHN_LORESERVE and shndx != c.SHN_XINDEX):
+        if shndx == c.SHN_UNDEF or self._is_reserved(shndx):
             return None
         return self.by_index.get(index)
 
