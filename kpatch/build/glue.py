@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kpatch.build.stages import Progress
 from kpatch.data import data_dir
+from kpatch.elf.object import ElfObject
 from kpatch.errors import RunError
 from kpatch.kernel.cache import locked, read_json, write_json
 from kpatch.kernel.kbuild import COMPILE_FLAGS, split_commands
@@ -31,7 +32,8 @@ NAME_PLACE = "kpatch_template".ljust(55, "_")
 """The module name in the cached ``.mod.o``, as long as names can be (MODULE_NAME_LEN)."""
 
 _FORMAT = 1
-_GLUE_SOURCES = ("patch-hook.c", "trampolines.S")
+_SOURCES = {"core": ("patch-hook.c", "trampolines.S"), "livepatch": ("livepatch-hook.c",)}
+"""By interface: what is compiled into a module."""
 
 
 def _sources_digest(directory: Path) -> str:
@@ -53,12 +55,17 @@ class _Recorded:
 
 
 class Glue:
-    """The glue of one kernel. ``include`` is kmod/patch, where patch authors' headers lie."""
+    """The glue of one kernel for one ``interface``: "core" or "livepatch".
 
-    def __init__(self, tree: PreparedTree, core_symvers: Path) -> None:
+    ``include`` is kmod/patch, where patch authors' headers lie.  ``core_symvers``: what kpatch.ko exports,
+    None when the module is not for it.
+    """
+
+    def __init__(self, tree: PreparedTree, core_symvers: Path | None, interface: str = "core") -> None:
         self.tree = tree
+        self.sources = _SOURCES[interface]
         self.include = Path(data_dir("kmod")) / "patch"
-        self.home = tree.home / "glue" / _sources_digest(self.include)
+        self.home = tree.home / "glue" / f"{_FORMAT}-{interface}-{_sources_digest(self.include)}"
         self.core_symvers = core_symvers
         self._recorded: _Recorded | None = None
 
@@ -68,10 +75,12 @@ class Glue:
         if self._recorded is None:
             place = self.home / "commands.json"
             value = read_json(place)
-            if not isinstance(value, dict) or value.pop("format", None) != _FORMAT:
+            if value is None:
                 with locked(self.tree.lock, "builds the glue of hot patch modules"):
-                    value = self._build_template()
-                write_json(place, {"format": _FORMAT, **value})
+                    value = read_json(place)
+                    if value is None:
+                        value = self._build_template()
+                        write_json(place, value)
             self._recorded = _Recorded(**value)
         return self._recorded
 
@@ -90,12 +99,12 @@ class Glue:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         self._place_sources(directory, 1)
-        objects = " ".join(posixpath.splitext(name)[0] + ".o" for name in _GLUE_SOURCES)
+        objects = " ".join(posixpath.splitext(name)[0] + ".o" for name in self.sources)
         (directory / "Kbuild").write_text(f"obj-m := {NAME_PLACE}.o\n{NAME_PLACE}-y := {objects}\n")
         args = [f"M={directory}", f"KCFLAGS={COMPILE_FLAGS}", "KBUILD_MODPOST_WARN=1", "modules"]
         run(["make", "-s", *self.tree.make_args(), *args], cwd=self.tree.path)
         compile_commands = {
-            name: self._read_commands(directory, posixpath.splitext(name)[0] + ".o") for name in _GLUE_SOURCES
+            name: self._read_commands(directory, posixpath.splitext(name)[0] + ".o") for name in self.sources
         }
         return {
             "compile": compile_commands,
@@ -141,22 +150,37 @@ class Glue:
     def objects(self, functions: int) -> list[Path]:
         """The glue's objects for a patch of ``functions`` entries; compiled when the cache lacks them."""
         recorded = self.recorded
+        functions = functions if "trampolines.S" in self.sources else 0  # only trampolines are counted
         directory = self.home / f"functions-{functions}"
-        found = [directory / (posixpath.splitext(name)[0] + ".o") for name in _GLUE_SOURCES]
+        found = [directory / (posixpath.splitext(name)[0] + ".o") for name in self.sources]
         stamp = directory / "done.json"
         if read_json(stamp) is None:
             with locked(self.home / "lock", "compiles the glue of hot patch modules"):
-                directory.mkdir(exist_ok=True)
-                self._place_sources(directory, functions)
-                for name in _GLUE_SOURCES:
-                    self.run_recorded(recorded.compile[name], directory)
-                write_json(stamp, {"format": _FORMAT})
+                if read_json(stamp) is None:
+                    self._compile_sources(recorded, directory, functions)
+                    write_json(stamp, {"format": _FORMAT})
         return found
+
+    def _compile_sources(self, recorded: _Recorded, directory: Path, functions: int) -> None:
+        directory.mkdir(exist_ok=True)
+        self._place_sources(directory, functions)
+        for name in self.sources:
+            self.run_recorded(recorded.compile[name], directory)
+            path = directory / (posixpath.splitext(name)[0] + ".o")
+            path.write_bytes(_without_debug_info(ElfObject.read(path)).to_bytes())
 
     def run_recorded(self, commands: Sequence[Sequence[str]], directory: Path) -> None:
         """Run recorded ``commands`` with ``directory`` in the template's place."""
         for argv in commands:
             run([word.replace("@DIR@", str(directory)) for word in argv], cwd=self.tree.path)
+
+
+def _without_debug_info(obj: ElfObject) -> ElfObject:
+    """``obj`` without the sections that hold paths of this machine: the assembler adds them in spite of -g0."""
+    gone = {section for section in obj.sections if section.name.startswith(".debug")}
+    obj.sections = [section for section in obj.sections if section not in gone]
+    obj.symbols = [symbol for symbol in obj.symbols if symbol.section is None or symbol.section not in gone]
+    return obj
 
 
 def build_core(tree: PreparedTree, jobs: int, progress: Progress) -> Path:

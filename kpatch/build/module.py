@@ -82,7 +82,8 @@ def _modpost(whole: Path, glue: Glue, work: Path) -> None:
     # modpost looks for CRCs of exported symbols beside each object that these list; there are none.
     (work / f"{whole.stem}.mod").write_text(f"{whole}\n")
     (work / f".{whole.name}.cmd").write_text("\n")
-    argv: list[str | Path] = [*glue.recorded.modpost, "-i", glue.tree.symvers, "-i", glue.core_symvers]
+    argv: list[str | Path] = [*glue.recorded.modpost, "-i", glue.tree.symvers]
+    argv += ["-i", glue.core_symvers] if glue.core_symvers else []
     done = run([*argv, "-o", work / "Module.symvers", whole], cwd=glue.tree.path, check=False)
     if done.returncode != 0:
         raise RunError(
@@ -164,7 +165,10 @@ def _from_template(text: str, glue: Glue, name: str) -> ElfObject | None:
 
 
 def publish(module: Path, target: Path) -> None:
-    """Copy ``module`` beside ``target`` and rename it there, so that nobody sees half of it. Raises OSError."""
+    """Copy ``module`` beside ``target`` and rename it there, so that nobody sees half of it.
+
+    Raises OSError that names ``target``.
+    """
     beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with open(module, "rb") as source, open(beside, "wb") as file:
@@ -172,6 +176,8 @@ def publish(module: Path, target: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, target)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise

@@ -50,7 +50,10 @@ _ARCH = "x86"
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What the user asked for. ``release`` "" means: that of the running kernel."""
+    """What the user asked for. ``release`` "" means: that of the running kernel.
+
+    ``interface``: "core" for kpatch.ko, "livepatch" for the kernel's own.
+    """
 
     patches: tuple[Path, ...] = ()
     name: str = ""
@@ -60,6 +63,7 @@ class BuildRequest:
     explicit: Explicit = field(default_factory=Explicit)
     jobs: int = 0
     replace: bool = True
+    interface: str = "core"
     cves: tuple[str, ...] = ()
     version: str = ""
     description: str = ""
@@ -132,7 +136,7 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         kernel = _prepare_kernel(request, stages, progress, pool)
         kbuild = Kbuild(kernel.tree)
         files, affected = _read_patches(request, kernel, kbuild, stages)
-        glue = Glue(kernel.tree, build_core(kernel.tree, request.jobs_or_all, progress) / "Module.symvers")
+        glue = _make_glue(request, kernel, progress)
         units = _compile(affected, files, kernel, kbuild, stages, progress, pool)
         changed = _diff(units, stages)
         _check_image(kernel)
@@ -145,13 +149,20 @@ def _prepare_kernel(request: BuildRequest, stages: Stages, progress: Progress, p
     with stages.stage("1-kernel"):
         files = find_kernel(request.kernel_release, request.root, request.explicit)
         config = KernelConfig.read(files.config)
-        check_config(config)
+        check_config(config, request.interface)
         compiler = find_compiler(config, request.skip_compiler_check)
         home = kernel_home(cache_root(), files, config, compiler)
         facts = pool.submit(_read_facts, files, home)
     with stages.stage("2-source"):
         tree = prepare(home, files, config, compiler, request.jobs_or_all, progress, partial(_index, pool))
     return _Kernel(files, tree, facts)
+
+
+def _make_glue(request: BuildRequest, kernel: _Kernel, progress: Progress) -> Glue:
+    if request.interface == "livepatch":
+        return Glue(kernel.tree, None, request.interface)
+    core = build_core(kernel.tree, request.jobs_or_all, progress)
+    return Glue(kernel.tree, core / "Module.symvers", request.interface)
 
 
 def _index(pool: ThreadPoolExecutor, tree: PreparedTree) -> None:
@@ -352,6 +363,7 @@ def _report(
         "kernel": {"release": kernel.files.release, "version": image.uts_version, "image": str(kernel.files.image)},
         "patches": [str(patch) for patch in request.patches],
         "replace": request.replace,
+        "interface": request.interface,
         "cves": list(request.cves),
         "checksum": parts.checksum,
         "objects": [

@@ -14,7 +14,7 @@ from typing import Any
 
 from kpatch import __version__
 from kpatch.cli.main import Parser, entry
-from kpatch.errors import BadInput, Unpatchable
+from kpatch.errors import BadInput
 from kpatch.log import setup
 
 __all__ = ["OPTIONS", "Option", "main"]
@@ -61,7 +61,7 @@ OPTIONS = (
     _path(("-s", "--sourcedir"), "DIR", "unpacked kernel source; it is copied, never changed"),
     _path(("--source",), "ARCHIVE", "archive of the kernel source: tar of any compression, or a source RPM"),
     _path(("-c", "--config"), "FILE", "configuration of the kernel"),
-    _path(("-v", "--vmlinux"), "FILE", "image of the kernel: vmlinuz or vmlinux"),
+    _path(("-v", "--vmlinux", "--image"), "FILE", "image of the kernel: vmlinuz or vmlinux"),
     _path(("--symvers",), "FILE", "Module.symvers of the kernel, may be compressed"),
     Option(
         ("--skip-compiler-check", "--skip-gcc-check"),
@@ -139,11 +139,8 @@ class _Progress:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what makes no sense before anything is done."""
-    if args.interface == "livepatch":
-        raise Unpatchable(
-            "modules for the kernel's own live patching cannot be built yet",
-            "build for the core module (--interface core), which every kernel with ftrace can load",
-        )
+    if args.core and args.interface == "livepatch":
+        raise BadInput("livepatch modules do not need what --core builds", "leave --interface livepatch out")
     if bool(args.patches) == args.core:
         raise BadInput(
             "give one or more patches" if not args.core else "--core takes no patches", f"see {PROG} --help"
@@ -185,6 +182,7 @@ def run(args: argparse.Namespace) -> int:
         explicit=Explicit(args.vmlinux, args.config, args.symvers, source.absolute() if source else None),
         jobs=args.jobs or 0,
         replace=not args.non_replace,
+        interface=args.interface,
         cves=tuple(dict.fromkeys(args.cve)),
         version=f"{args.rpm_version}-{args.rpm_release}" if args.rpm else "",
         description=args.description or "",

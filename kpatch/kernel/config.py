@@ -77,9 +77,17 @@ _RULES = (
 )
 
 
-def check_config(config: KernelConfig) -> None:
-    """Raise :class:`Unpatchable` with every reason why this kernel cannot be patched."""
-    faults = [rule for rule in _RULES if config.enabled(rule.name) != rule.wanted]
+_INTERFACE_RULES = {
+    "core": (),
+    "livepatch": (
+        _Rule("LIVEPATCH", True, "the kernel has no live patching of its own; build for the core module instead"),
+    ),
+}
+
+
+def check_config(config: KernelConfig, interface: str = "core") -> None:
+    """Raise :class:`Unpatchable` with every reason why this kernel cannot be patched by ``interface``."""
+    faults = [rule for rule in _RULES + _INTERFACE_RULES[interface] if config.enabled(rule.name) != rule.wanted]
     if faults:
         lines = [f"CONFIG_{rule.name} is {'off' if rule.wanted else 'on'}: {rule.reason}" for rule in faults]
         raise Unpatchable(

@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kpatch.errors import BadInput, RunError
 from kpatch.kernel.cache import locked, read_json, write_json
@@ -182,15 +183,17 @@ class Kbuild:
         Raises :class:`RunError` with the compiler's message when it does not compile.
         """
         kept = self.tree.home / "commands" / (target.replace("/", ",") + ".json")
-        value = read_json(kept)
-        if not isinstance(value, dict) or value.get("format") != _FORMAT:
+        value = _current(kept)
+        if value is None:
             with locked(self.tree.lock, "compiles in the prepared source"):
-                value = self._record(target)
-            write_json(kept, value)
+                value = _current(kept)
+                if value is None:
+                    value = self._record(target)
+                    write_json(kept, value)
         commands = tuple(tuple(argv) for argv in value["commands"])
         return ObjectCommand(target, commands, frozenset(value["sources"]), value["module"])
 
-    def _record(self, target: str) -> dict[str, object]:
+    def _record(self, target: str) -> dict[str, Any]:
         place = self.tree.path / posixpath.normpath(target)
         if "." in self.roots():
             self._make(["kpatch-object", f"KPATCH_OBJECT={target}", f"KCFLAGS={COMPILE_FLAGS}"])
@@ -205,6 +208,12 @@ class Kbuild:
             "sources": sorted(sources),
             "module": module_of(commands[0]),
         }
+
+
+def _current(path: Path) -> dict[str, Any] | None:
+    """What is kept in ``path`` when it has the present format."""
+    value = read_json(path)
+    return value if isinstance(value, dict) and value.get("format") == _FORMAT else None
 
 
 def _read_command_file(path: Path) -> str:

@@ -173,7 +173,7 @@ def find_kernel(release: str, root: Path, explicit: Explicit) -> KernelFiles:
         if place is not None:
             found[key] = place
         elif part.option:
-            places = "\n".join(f"      {root / candidate}" for candidate in part.candidates)
+            places = "\n".join(f"      {root / shown}" for shown in _collapse(part.candidates))
             faults.append(f"{part.what}: in none of\n{places}\n    install {part.package}, or give {part.option}")
     if faults:
         raise BadInput(
@@ -190,6 +190,21 @@ def find_kernel(release: str, root: Path, explicit: Explicit) -> KernelFiles:
         found.get("headers"),
         found.get("modules"),
     )
+
+
+def _collapse(candidates: Sequence[str]) -> list[str]:
+    """``a.gz``, ``a.xz`` as ``a.{gz,xz}``, for people to read."""
+    endings: dict[str, list[str]] = {}
+    for candidate in candidates:
+        stem, dot, ending = candidate.rpartition(".")
+        known = dot + ending in _COMPRESSIONS and dot
+        endings.setdefault(stem if known else candidate, []).append(ending if known else "")
+    shown = []
+    for stem, found in endings.items():
+        shown.append(
+            stem if found == [""] else f"{stem}.{{{','.join(found)}}}" if len(found) > 1 else f"{stem}.{found[0]}"
+        )
+    return shown
 
 
 def _known_releases(release: str, root: Path) -> str | None:

@@ -1,0 +1,68 @@
+"""Recorded commands of kbuild."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch.errors import BadInput, RunError
+from kpatch.kernel.kbuild import module_of, parse_command_file, split_commands
+
+LINE = (
+    "gcc-12 -Wp,-MMD,fs/.a.o.d -I./include -DKBUILD_MODFILE='\"fs/a\"' -DX='$(pound)1' -DY='$$z' "
+    "-DKBUILD_MODNAME='\"a\"' -c -o fs/a.o fs/a.c   ; ./tools/objtool/objtool --orc   fs/a.o"
+)
+CMD = (
+    f"savedcmd_fs/a.o := {LINE}\n"
+    + r"""
+source_fs/a.o := fs/a.c
+
+deps_fs/a.o := \
+    $(wildcard include/config/FOO) \
+  include/linux/kconfig.h \
+  fs/../lib/b.c \
+  /usr/lib/gcc/x/include/stdarg.h \
+
+fs/a.o: $(deps_fs/a.o)
+"""
+)
+
+
+def test_the_commands_and_sources_of_an_object() -> None:
+    commands, sources = parse_command_file(CMD, "fs/a.o")
+    assert commands[1] == ["./tools/objtool/objtool", "--orc", "fs/a.o"]
+    assert '-DKBUILD_MODFILE="fs/a"' in commands[0]
+    assert "-DX=#1" in commands[0]
+    assert "-DY=$z" in commands[0]
+    assert sources == {"fs/a.c", "include/linux/kconfig.h", "lib/b.c"}
+
+
+@pytest.mark.parametrize("line", ["gcc -c a.c | tee x", "gcc -c a.c > x", "gcc -c a.c && x", "(gcc -c a.c)"])
+def test_a_command_that_is_more_than_programs_is_refused(line: str) -> None:
+    with pytest.raises(RunError, match="more than a list"):
+        split_commands(line, "a.o")
+
+
+def test_an_object_that_no_compiler_makes_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"a\.o"):
+        split_commands("ld -r -o a.o b.o", "a.o")
+
+
+def test_a_file_without_command_is_refused() -> None:
+    with pytest.raises(RunError):
+        parse_command_file("nothing\n", "a.o")
+
+
+@pytest.mark.parametrize(
+    ("argv", "module"),
+    [
+        (["gcc", '-DKBUILD_MODNAME="proc"'], None),
+        (["gcc", "-DMODULE", '-DKBUILD_MODNAME="kvm_intel"'], "kvm_intel"),
+    ],
+)
+def test_the_module_of_a_command(argv: list[str], module: str | None) -> None:
+    assert module_of(argv) == module
+
+
+def test_a_module_without_name_is_refused() -> None:
+    with pytest.raises(RunError):
+        module_of(["gcc", "-DMODULE"])
