@@ -90,7 +90,7 @@ def _write(path: Path, text: str) -> None:
 
 def _module_directory(place: Path, module: TestModule, values: Mapping[str, str]) -> None:
     object_name = f"kpatch-{module.name}"
-    for name in ("patch-hook.c", "trampolines.S", "kpatch-patch.h"):
+    for name in ("patch-hook.c", "trampolines.S", "kpatch-glue.h", "kpatch-patch.h"):
         _copy(TOP / "kmod" / "patch" / name, place / name)
     _copy(HERE / "testpatch.h", place / "testpatch.h")
     _copy(HERE / module.source, place / "main.c")
