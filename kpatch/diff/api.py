@@ -26,6 +26,8 @@ from kpatch.errors import BadInput, Unpatchable
 
 __all__ = ["diff_objects"]
 
+_NEW_LAYOUT = "report the object: this kernel has a new layout of the section"
+
 
 def diff_objects(
     original: ElfObject, patched: ElfObject, *, objname: str = "vmlinux", wanted: Collection[str] = ()
@@ -70,7 +72,7 @@ def _diff(
     comparer.changed_constants = constants
     refusals += check_registrations(comparer, wishes.ignored_sections)
     changes = find_changes(comparer, users, wishes.ignored_functions)
-    result.refusals += refusals + changes.refusals + _unreadable(comparer, changes)
+    result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
     if not (changes.changed or result.refusals or wishes.callbacks or inclusion.wanted(wanted)):
         return
@@ -91,6 +93,17 @@ def _unreadable(comparer: Comparer, changes: Changes) -> list[Refusal]:
         if entity in changes.changed or entity not in comparer.twins.original:
             remedy = error.hint or "leave this part of the change out"
             refusals.append(Refusal("not-understood", entity.name, entity.section.name, error.message, remedy))
+    return refusals
+
+
+def _unknown(comparer: Comparer, changes: Changes) -> list[Refusal]:
+    """Special sections of a new layout: nobody can tell which entries belong to the changed functions."""
+    refusals = []
+    for section, error in comparer.tables[1].unknown.items():
+        other = comparer.o.obj.section(section.name)
+        if not changes.changed and other is not None and comparer.same_section(other, section):
+            continue
+        refusals.append(Refusal("unknown-layout", "", section.name, error.message, error.hint or _NEW_LAYOUT))
     return refusals
 
 

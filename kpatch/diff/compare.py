@@ -95,6 +95,10 @@ class Comparer:
         """Whether two ranges hold the same bytes and refer to the same things."""
         return a.data == b.data and self.same_refs(a, b)
 
+    def same_section(self, a: Section, b: Section) -> bool:
+        """Whether two whole sections say the same."""
+        return a.size == b.size and self.same_body(self.o.body(a, 0, a.size), self.p.body(b, 0, b.size))
+
     def same_refs(self, a: Body, b: Body) -> bool:
         """Whether the relocated fields of two ranges mean the same."""
         if len(a.refs) != len(b.refs):

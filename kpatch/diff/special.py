@@ -34,11 +34,16 @@ class SpecialTables:
         self.view = view
         self.by_function: dict[Entity, list[Entry]] = {}
         self.by_fragment: dict[Section, list[Entry]] = {}
+        #: tables whose entries have a size that no kernel is known to have
+        self.unknown: dict[Section, Unpatchable] = {}
         self._fragment_starts: dict[Section, list[int]] = {}
         for section in view.obj.sections:
             special = view.machine.specials.get(section.name)
             if special is not None and section.size:
-                self._read(special, section)
+                try:
+                    self._read(special, section)
+                except Unpatchable as error:
+                    self.unknown[section] = error
         self._find_fragments()
 
     def entries_of(self, function: Entity) -> list[Entry]:
@@ -101,6 +106,8 @@ class SpecialTables:
 
     def _is_blob_slot(self, section: Section, offset: int) -> bool:
         special = self.view.machine.specials[section.name]
+        if section in self.unknown:
+            return True
         return bool(special.blobs) and offset % entry_size(self.view, special, section) in special.blobs
 
     def fragment(self, section: Section, offset: int) -> tuple[int, int]:

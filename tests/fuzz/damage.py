@@ -1,7 +1,7 @@
 """Damaged objects: every kind of damage that a number in an ELF file can have, by seed.
 
-``python -m tests.fuzz.damage --seconds 600`` looks for longer than ``make check`` does; a finding is
-written beside its message and can be kept in tests/fuzz/found.
+``python -m tests.fuzz.damage --seconds 600`` looks for longer than ``make check`` does; the objects
+of a finding are written to ``--output``.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ def damage(data: bytes, random: random.Random) -> bytes:
 
 def _put(out: bytearray, at: int, width: int, random: random.Random) -> None:
     """Another number for the field of ``width`` bytes at ``at``: a notable one, a near one, or one bit."""
+    if at + width > len(out):
+        return  # an earlier damage cut it off
     old = int.from_bytes(out[at : at + width], "little")
     near = old + random.choice((-8, -1, 1, 2, 8, 24))
     new = random.choice((random.choice(_NUMBERS), near, old ^ 1 << random.randrange(8 * width), random.getrandbits(6)))
@@ -133,7 +135,8 @@ def _contents(out: bytearray, headers: list[tuple[int, ...]], random: random.Ran
     sections = [header for header in headers if header[5] and header[1] != c.SHT_NOBITS]
     header = random.choice(sections)
     place = header[4] + random.randrange(header[5])
-    out[place] ^= 1 << random.randrange(8)
+    if place < len(out):
+        out[place] ^= 1 << random.randrange(8)
 
 
 def _anywhere(out: bytearray, headers: list[tuple[int, ...]], random: random.Random) -> None:
@@ -141,8 +144,7 @@ def _anywhere(out: bytearray, headers: list[tuple[int, ...]], random: random.Ran
 
 
 def _cut(out: bytearray, headers: list[tuple[int, ...]], random: random.Random) -> None:
-    del out[random.randrange(64, len(out)) :]
-    out += bytes(64 - len(out) if len(out) < 64 else 0)
+    del out[random.randrange(64, len(out) + 1) :]
 
 
 _SYMBOL = _table(c.SHT_SYMTAB, 24, _SYMBOL_FIELDS)

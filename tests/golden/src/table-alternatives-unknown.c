@@ -3,7 +3,7 @@
  * Entries of a size that no kernel has had.
  *
  * status: refused
- * refusals: not-understood:
+ * refusals: unknown-layout:
  */
 #include "kernel.h"
 
