@@ -156,7 +156,7 @@ def _check(args: argparse.Namespace) -> None:
         raise BadInput(f"{output.parent} is not a directory", "make it first")
     if output and output.suffix != ".ko":
         output.mkdir(parents=True, exist_ok=True)
-    if args.rpm:
+    if args.rpm or args.cve:
         from rpmbuild.names import check_cve, check_version
 
         check_version(args.rpm_version)
