@@ -220,24 +220,14 @@ static int lp_describe(void)
 	return 0;
 }
 
-static const char *lp_reason(int err)
-{
-	switch (err) {
-	case -EBUSY:
-		return "somebody else redirects a function (kpatch?), or a transition is going on";
-	case -ENOENT:
-		return "it does not find a function";
-	default:
-		return "its own message tells why";
-	}
-}
-
 static int lp_enable(void)
 {
 	int err = klp_enable_patch(&klp_patch);
 
 	if (err)
-		kp_refuse_reason("livepatch refuses the patch: %s (%d)", lp_reason(err), err);
+		kp_refuse_reason("livepatch refuses the patch: %s (%d)", err == -EBUSY ?
+				 "somebody else redirects a function (kpatch?), or a transition is going on" :
+				 "its own message tells why", err);
 	return err;
 }
 
