@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kpatch.diff.model import Entity, View
+from kpatch.diff.model import Entity, Ref, View
 from kpatch.elf.object import Section
 
 __all__ = ["Wishes", "read_wishes"]
@@ -38,10 +38,19 @@ def read_wishes(view: View) -> Wishes:
 
 
 def _functions(view: View, section: Section) -> set[str]:
-    refs = (view.ref(section, reloc) for reloc in section.relocs)
-    return {ref.target.name for ref in refs if isinstance(ref.target, Entity)}
+    """Names in the object: a name in the source stands for all parts that the compiler made of it."""
+    named = _strings(view, section)
+    pointed = {ref.target.name for ref in _refs(view, section) if isinstance(ref.target, Entity)}
+    return pointed | {function.name for function in view.functions if function.name.split(".")[0] in named}
 
 
 def _strings(view: View, section: Section) -> set[str]:
-    refs = (view.ref(section, reloc) for reloc in section.relocs)
-    return {ref.target.rstrip(b"\0").decode("utf-8", "replace") for ref in refs if isinstance(ref.target, bytes)}
+    """The texts that the section holds or points to."""
+    texts = [ref.target for ref in _refs(view, section) if isinstance(ref.target, bytes)]
+    if not section.relocs:
+        texts += section.data.split(b"\0")
+    return {text.rstrip(b"\0").decode("utf-8", "replace") for text in texts} - {""}
+
+
+def _refs(view: View, section: Section) -> list[Ref]:
+    return [view.ref(section, reloc) for reloc in section.relocs]

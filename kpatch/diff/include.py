@@ -312,6 +312,9 @@ class Inclusion:
             return self._absolute(target), ref.offset
         if isinstance(target, Entity) and target.is_function:
             special = section.name in self.view.machine.specials
+            if target in self.symbols and (special or ref.offset):
+                # An entry of the copy, or a jump inside of it: also where it is a copy of unchanged code.
+                return self.symbols[target], ref.offset
             branch = special or (section.is_text and self.view.machine.is_branch(section.data, field))
             return self._function(target, ref, branch)
         if isinstance(target, Entity):
