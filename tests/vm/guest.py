@@ -27,7 +27,8 @@ HOST = "10.0.2.2"  # how the guest reaches servers on the host's loopback
 BOOT_TIMEOUT = 180.0
 RUN_TIMEOUT = 180.0
 POWER_OFF_TIMEOUT = 90.0
-KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic systemd.show_status=false"
+KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic"
+QUIET_SYSTEMD = "systemd.show_status=false systemd.log_level=warning"
 
 # What must never stand in the kernel log.
 SPLAT = re.compile(
@@ -88,7 +89,7 @@ class Guest:
         assert self._process is None, "the guest runs already"
         self._boots += 1
         started = time.monotonic()
-        argv = self._argv(f"{KERNEL_ARGUMENTS.replace('/dev/vda', root)} {arguments}".strip())
+        argv = self._argv(f"{KERNEL_ARGUMENTS.replace('/dev/vda', root)} {QUIET_SYSTEMD} {arguments}".strip())
         with open(self._work / "qemu.log", "ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._connect(started + 10)

@@ -99,14 +99,17 @@ def test_i_bad_signatures_are_refused(
 def test_e_rpm_without_dnf_loads_by_the_file_trigger(
     guest: Guest, site: Site, chain: Chain, v1: PatchRelease, v2: PatchRelease
 ) -> None:
-    site.publish(chain.patch_rpm(v1), chain.patch_rpm(v2))
-    packages = f"{site.url}/Packages"
-    arch = "x86_64.rpm"
-    urls = [f"{packages}/kpatch-1.0.0-1.noarch.rpm", f"{packages}/kmod-kpatch-{chain.name_part}-1.0.0-1.{arch}"]
-    guest.run(f"rpm -U {' '.join(urls)} {packages}/{site.package}-1-1.{arch} --nodeps")
+    first, second = chain.patch_rpm(v1), chain.patch_rpm(v2)
+    site.publish(first, second)
+    wanted = ["kpatch-1*.noarch.rpm", "kpatch-dnf-1*.noarch.rpm", "kmod-kpatch-*.rpm"]
+    packages = [next(site.repo.glob(f"Packages/{pattern}")) for pattern in wanted] + [first, second]
+    for package in packages:
+        guest.put(f"/root/{package.name}", package.read_bytes())
+    *runtime, first_name, second_name = (package.name for package in packages)
+    guest.run(f"rpm -U {' '.join(runtime)} {first_name}")
     assert loaded_patches(guest) == [site.module_name(v1)]
     assert patched_lines(guest) == V1
-    guest.run(f"rpm -U {packages}/{site.package}-1-2.{arch}")
+    guest.run(f"rpm -U {second_name}")
     assert loaded_patches(guest) == [site.module_name(v2)]
     assert patched_lines(guest) == V2
     guest.run(f"rpm -e {site.package}")
@@ -143,7 +146,6 @@ def test_f_a_patch_for_another_kernel_is_refused(guest: Guest, site: Site, chain
 
 
 def test_j_dnf_as_a_library_loads_the_patch(guest: Guest, site: Site, v2: PatchRelease) -> None:
-    guest.run("dnf -y install kpatch-dnf")
     guest.put("/root/library.py", LIBRARY)
     done = guest.run(f"python3 /root/library.py {site.package}")
     assert "packages: 1" in done.stdout, done

@@ -27,7 +27,7 @@ def test_g_a_root_installed_by_dnf_boots_patched(
 
         # The new root: the distribution's userland, and neither kernel nor patch in it yet.
         guest.run("mount /dev/vdb /mnt && rpm --root /mnt -e kernel-core && ! ls /mnt/boot/vmlinuz-*")
-        guest.run("for dir in proc sys dev; do mount --rbind /$dir /mnt/$dir; done")
+        guest.run("mount -t proc proc /mnt/proc && mount -t sysfs sysfs /mnt/sys && mount --bind /dev /mnt/dev")
         installed = guest.run(
             "dnf -y --installroot=/mnt --releasever=9 --setopt=reposdir=/etc/yum.repos.d install kernel-core kpatch"
         )
@@ -35,7 +35,7 @@ def test_g_a_root_installed_by_dnf_boots_patched(
         assert f"{site.package}-1-1" in guest.run("rpm --root /mnt -qa").stdout, installed
         assert loaded_patches(guest) == [], installed
         assert patched_lines(guest) == ORIGINAL
-        guest.run("umount -R /mnt/proc /mnt/sys /mnt/dev; umount /mnt")
+        guest.run("umount /mnt/proc /mnt/sys /mnt/dev /mnt")
         guest.power_off()
 
         guest.boot(root="/dev/vdb")
