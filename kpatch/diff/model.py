@@ -6,6 +6,7 @@ offset by the object that lies there (ELF leaves the spelling to the assembler).
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ from kpatch.diff.names import has_compiler_number, is_not_identity, is_prefix_sy
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import BadInput, Unpatchable
+
+#: capstone writes addresses below 10 in decimal
+_NUMBER = re.compile(r"0x[0-9a-f]+$|\d$")
 
 __all__ = ["Body", "Entity", "Ref", "View"]
 
@@ -289,9 +293,9 @@ class View:
         found = []
         relocated = {reloc.offset for reloc in self.relocs_between(section, start, stop)}
         for offset, size, mnemonic, operands in disassemble(section.data, start, stop):
-            if not (mnemonic[0] == "j" or mnemonic == "call") or not operands.startswith("0x"):
+            if not (mnemonic[0] == "j" or mnemonic == "call") or not _NUMBER.match(operands):
                 continue
-            target = int(operands, 16)
+            target = int(operands, 0)
             width = 1 if size < 5 else 4
             field = offset + size - width
             if not start <= target < stop and field not in relocated and self.entity_at(section, target) is not None:
