@@ -43,6 +43,8 @@ def test_the_help_names_every_option_and_exit_status() -> None:
     [
         ((), "give one or more patches"),
         (("--core", "x.patch"), "takes no patches"),
+        (("--core", "--interface", "livepatch"), "livepatch modules do not need"),
+        (("--interface", "klp", "x.patch"), "invalid choice: 'klp'"),
         (("--nonsense",), "unrecognized arguments"),
         (("-j", "0", "x.patch"), "at least one process"),
         (("-s", "nosuch", "x.patch"), "nosuch is not a directory"),

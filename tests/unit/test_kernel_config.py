@@ -49,6 +49,12 @@ def test_every_reason_against_a_kernel_is_told(tmp_path: Path) -> None:
         check_config(read(tmp_path, text))
 
 
+def test_livepatch_modules_need_a_kernel_with_livepatch(tmp_path: Path) -> None:
+    with pytest.raises(Unpatchable, match="LIVEPATCH is off"):
+        check_config(read(tmp_path, GOOD), "livepatch")
+    check_config(read(tmp_path, GOOD + "CONFIG_LIVEPATCH=y\n"), "livepatch")
+
+
 @pytest.mark.parametrize("text", ["", "hello\n", "\0\0\0"])
 def test_what_is_no_configuration_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(BadInput):

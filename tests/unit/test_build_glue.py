@@ -1,0 +1,47 @@
+"""The glue's objects: which ones by interface, and when they are compiled anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kpatch.build.glue import Glue
+from kpatch.kernel.cache import write_json
+from kpatch.kernel.source import PreparedTree
+from tests.unit.mini_source import make_tree
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> PreparedTree:
+    return make_tree(tmp_path)
+
+
+def with_recorded(one: Glue) -> Glue:
+    """The glue with commands that count the objects' compilations instead of compiling."""
+    commands = {name: [["sh", "-c", f"echo {name} >>@DIR@/{Path(name).stem}.o"]] for name in one.sources}
+    recorded = {"compile": commands, "modpost": [], "mod_compile": [], "link": []}
+    one.home.mkdir(parents=True)
+    write_json(one.home / "commands.json", recorded)
+    return one
+
+
+def test_trampolines_are_counted(tree: PreparedTree, tmp_path: Path) -> None:
+    core = with_recorded(Glue(tree, tmp_path / "Module.symvers"))
+    three = core.objects(3)
+    assert [path.read_text() for path in three] == ["patch-hook.c\n", "trampolines.S\n"]
+    assert "#define KPATCH_NR_FUNCS 3\n" in (three[0].parent / "kpatch-params.h").read_text()
+    assert core.objects(3) == three
+    assert [path.read_text() for path in three] == ["patch-hook.c\n", "trampolines.S\n"], "compiled once"
+    assert not set(core.objects(5)) & set(three)
+
+
+def test_livepatch_has_no_trampolines_and_one_object_for_all(tree: PreparedTree) -> None:
+    livepatch = with_recorded(Glue(tree, None, "livepatch"))
+    (only,) = livepatch.objects(3)
+    assert livepatch.objects(5) == [only]
+    assert only.read_text() == "livepatch-hook.c\n"
+
+
+def test_the_interfaces_do_not_share_what_is_kept(tree: PreparedTree, tmp_path: Path) -> None:
+    assert Glue(tree, None, "livepatch").home != Glue(tree, tmp_path / "Module.symvers").home
