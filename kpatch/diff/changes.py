@@ -159,6 +159,7 @@ class _Propagation:
         while self.todo:
             function = self.todo.pop()
             self._add(self.users.family(function))
+            self._follow_cold(function)
             self._follow_parent(function)
             original = self.comparer.twins.original[function]
             if is_init_section(original.section.name):
@@ -174,6 +175,12 @@ class _Propagation:
             if function.name not in self.ignored:
                 self.changes.changed.add(function)
                 self.todo.append(function)
+
+    def _follow_cold(self, function: Entity) -> None:
+        """``foo.cold`` runs on the stack frame of ``foo``: it goes with it even when its own code is the same."""
+        body = self.comparer.p.readable(function)
+        targets = [ref.target for _, _, ref in body.refs] if body is not None else []
+        self._add(target for target in targets if isinstance(target, Entity) and is_cold_child(target.name))
 
     def _follow_parent(self, function: Entity) -> None:
         """A change in ``foo.part.0`` changes ``foo``: it was one function in the source."""
