@@ -27,7 +27,7 @@ from kpatch.build.patchset import PatchedFiles, apply_patches, read_patch
 from kpatch.build.sections import AnchorReloc, BuildIdentity, FunctionTable, checksum, first_object, last_object
 from kpatch.build.shadow import make_shadow
 from kpatch.build.stages import Progress, Stages, quiet
-from kpatch.diff.api import diff_objects
+from kpatch.build.together import Pair, diff_together
 from kpatch.diff.result import DiffResult
 from kpatch.elf.object import ElfObject
 from kpatch.errors import BadInput, MismatchError, Unchanged, Unpatchable
@@ -264,9 +264,11 @@ def _diff(units: Sequence[_Unit], stages: Stages) -> list[_Unit]:
     """The units in which code changes. Raises :class:`Unpatchable` with all refusals, :class:`Unchanged`."""
     refusals = []
     with stages.stage("5-diff") as directory:
-        for unit in units:
-            unit.old = ElfObject.read(unit.original)
-            unit.diff = diff_objects(unit.old, ElfObject.read(unit.patched), objname=unit.affected.objname)
+        pairs = [
+            Pair(ElfObject.read(unit.original), ElfObject.read(unit.patched), unit.affected.objname) for unit in units
+        ]
+        for unit, pair, result in zip(units, pairs, diff_together(pairs)):
+            unit.old, unit.diff = pair.original, result
             refusals += [(unit, refusal) for refusal in unit.diff.refusals]
             for warning in unit.diff.warnings:
                 logger.warning("warning: %s: %s", unit.affected.path, warning)

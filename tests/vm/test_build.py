@@ -51,3 +51,11 @@ def test_the_same_input_gives_the_same_module(kernel: StockKernel, tmp_path: Pat
     places = [tmp_path / "one", tmp_path / "two"]
     one, two = (kpatch_build(kernel, place, TOP / "examples/meminfo-string.patch") for place in places)
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_new_function_serves_the_other_files_of_the_patch(kernel: StockKernel, tmp_path: Path) -> None:
+    module = kpatch_build(kernel, tmp_path, TOP / "tests/vm/patches/new-global.patch")
+    core = kpatch_build(kernel, tmp_path, "--core")
+    script = "insmod /kpatch.ko && insmod /patch.ko || exit 1\ngrep helped /proc/meminfo; grep helped /proc/meminfo"
+    result = tiny.run(kernel.vmlinuz, script, {"kpatch.ko": core, "patch.ko": module})
+    assert [line for line in result.check().splitlines() if "helped" in line] == ["helped 100", "helped 200"]
