@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch.errors import Unchanged, Unpatchable
 from kpatch.kernel.cache import read_json, write_json
-from kpatch.kernel.kbuild import Directory, Kbuild
+from kpatch.kernel.kbuild import Directory, Kbuild, ObjectCommand
 from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
 from kpatch.run import run
 
-__all__ = ["Affected", "SourceIndex", "find_affected"]
+__all__ = ["Affected", "SourceIndex", "drop_unread", "find_affected"]
 
 _FORMAT = 1
 _INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]*\.c)[">]', re.MULTILINE)
@@ -249,6 +249,30 @@ def find_affected(
             reasons.setdefault((target, min(names)), []).append(path)
     _report_unbuilt(unbuilt, set(added), bool(reasons))
     return [Affected(target, name, tuple(files)) for (target, name), files in reasons.items()]
+
+
+def drop_unread(
+    affected: Sequence[Affected], commands: Sequence[ObjectCommand], added: Collection[str]
+) -> tuple[list[Affected], list[ObjectCommand]]:
+    """Without the objects whose compiler read none of the changed files: an ``#include`` may be conditional.
+
+    (kernel/locking/rwsem.c includes rtmutex.c for PREEMPT_RT only.)  ``added``: files of the patch that
+    the kernel did not have.  Raises :class:`Unchanged` when nothing is left.
+    """
+    kept = []
+    for unit, command in zip(affected, commands):
+        reasons = tuple(name for name in unit.reasons if name in command.sources or name in added)
+        if reasons:
+            kept.append((replace(unit, reasons=reasons), command))
+        else:
+            logger.debug("%s includes %s under other settings only", unit.path, ", ".join(unit.reasons))
+    if not kept:
+        names = sorted({name for unit in affected for name in unit.reasons})
+        raise Unchanged(
+            f"this kernel's configuration builds no object from {', '.join(names)}",
+            "there is nothing to patch in this kernel",
+        )
+    return [unit for unit, _ in kept], [command for _, command in kept]
 
 
 def _includes_in(top: Path, names: Sequence[str]) -> list[tuple[str, str]]:

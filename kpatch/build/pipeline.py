@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch import __version__
-from kpatch.build.affected import Affected, SourceIndex, find_affected
+from kpatch.build.affected import Affected, SourceIndex, drop_unread, find_affected
 from kpatch.build.anchor import Anchored, Anchorer, anchor_object
 from kpatch.build.compile import check_sources, compile_object, compile_original
 from kpatch.build.glue import Glue, build_core
@@ -214,6 +214,7 @@ def _compile(
     patched_top, view = stages.directory("4-patched"), stages.directory("4-patched") / "source"
     with progress(f"compiling {', '.join(unit.path for unit in affected)}"):
         commands = [kbuild.command(unit.target) for unit in affected]
+        affected, commands = drop_unread(affected, commands, files.added)
         replaced = _number_lines(files, tree, patched_top / "numbered")
         directories = {os.path.dirname(name) for command in commands for name in command.sources if name[-2:] == ".c"}
         make_shadow(view, tree.path, [*directories, *(os.path.dirname(unit.target) for unit in affected)], replaced)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kpatch.build.affected import find_affected
+from kpatch.build.affected import Affected, drop_unread, find_affected
 from kpatch.errors import Unchanged, Unpatchable
-from kpatch.kernel.kbuild import Kbuild
+from kpatch.kernel.kbuild import Kbuild, ObjectCommand
 from kpatch.kernel.source import PreparedTree
 from tests.unit.mini_source import make_tree
 
@@ -94,3 +94,23 @@ def test_answers_are_kept(tree: PreparedTree) -> None:
         assert objects(tree, "fs/open.c") == [("fs/open.o", "vmlinux")]
     finally:
         makefile.write_text(text)
+
+
+def _unit(path: str, *reasons: str) -> tuple[Affected, ObjectCommand]:
+    """An object whose compiler read its own source and ``kernel/common.c`` when it is the first one."""
+    sources = {path[:-2] + ".c"} | ({"kernel/common.c"} if path == "kernel/first.o" else set())
+    return Affected(path, "vmlinux", reasons), ObjectCommand(path, (), frozenset(sources), None)
+
+
+def test_an_include_for_other_settings_affects_nothing() -> None:
+    first, second = (_unit(f"kernel/{name}.o", "kernel/common.c") for name in ("first", "second"))
+    kept, commands = drop_unread([first[0], second[0]], [first[1], second[1]], [])
+    assert ([unit.path for unit in kept], [command.target for command in commands]) == (["kernel/first.o"],) * 2
+    with pytest.raises(Unchanged, match=r"kernel/common\.c"):
+        drop_unread([second[0]], [second[1]], [])
+
+
+def test_what_the_compiler_read_or_the_patch_adds_stays_a_reason() -> None:
+    unit, command = _unit("kernel/second.o", "kernel/second.c", "kernel/common.c", "kernel/new.c")
+    ((kept,), _) = drop_unread([unit], [command], ["kernel/new.c"])
+    assert kept.reasons == ("kernel/second.c", "kernel/new.c")
