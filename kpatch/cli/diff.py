@@ -48,20 +48,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the command line says; returns the exit status."""
+    """Do what the command line says; returns the exit status. Leaves no OUT.o, not even an old one, unless it is 0."""
+    if any(_is_same_file(args.output, path) for path in (args.original, args.patched)):
+        raise BadInput(f"{args.output} is one of the objects to compare", "choose another file for -o")
+    if args.output.is_file():
+        args.output.unlink()
     result = diff_objects(ElfObject.read(args.original), ElfObject.read(args.patched), objname=args.object)
     report = _report(result, args)
-    if result.out is not None:
-        result.out.write(args.output)
     if args.json == "-":
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report, indent=2), flush=True)
     elif args.json:
         _write_json(Path(args.json), report)
+    if result.out is not None:
+        result.out.write(args.output)
     for warning in result.warnings:
         print(f"{PROG}: warning: {warning}", file=sys.stderr)
     for refusal in result.refusals:
         print_error(PROG, f"{refusal.message} [{refusal.code}]", refusal.remedy)
     return {"refused": EXIT_UNPATCHABLE, "unchanged": EXIT_UNCHANGED}.get(result.status, 0)
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _report(result: DiffResult, args: argparse.Namespace) -> dict[str, Any]:
