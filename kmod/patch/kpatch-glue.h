@@ -2,8 +2,8 @@
 /*
  * kpatch-glue.h - what every glue knows: the sections of its module, and modinfo
  *
- * Included by the one glue of a module. The build side may put kpatch-params.h
- * beside it (docs/module-format.md).
+ * Included by the one glue of a module. The build side puts kpatch-params.h
+ * beside it, which may define the macros below.
  */
 #ifndef _KPATCH_GLUE_H
 #define _KPATCH_GLUE_H
@@ -11,10 +11,7 @@
 #include <linux/module.h>
 #include <linux/stringify.h>
 #include "kpatch-patch.h"
-
-#if __has_include("kpatch-params.h")
 #include "kpatch-params.h"
-#endif
 
 #ifndef KPATCH_NR_FUNCS
 #define KPATCH_NR_FUNCS 0
