@@ -229,7 +229,11 @@ def _compile(
             for failure in failures:
                 if failure is not None:
                     raise failure
-        return [_Unit(unit, command, original.result(), output) for unit, command, original, _, output in jobs]
+        units = [_Unit(unit, command, original.result(), output) for unit, command, original, _, output in jobs]
+        with stages.stage("3-original") as directory:
+            for done in units:
+                os.symlink(done.original, directory / done.patched.name)
+        return units
 
 
 def _compile_original(command: ObjectCommand, tree: PreparedTree) -> Path:
