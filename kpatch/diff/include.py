@@ -44,6 +44,8 @@ class Inclusion:
         self.symbols: dict[Entity, Symbol] = {}
         self._undefined: dict[str, Symbol] = {}
         self._copies: dict[tuple[Section, int], tuple[Section, int]] = {}
+        #: by place and length: a replacement of no bytes begins where the next one begins
+        self._fragments: dict[tuple[Section, int, int], tuple[Section, int]] = {}
         self._pools: dict[tuple[str, int], tuple[Section, dict[bytes, int]]] = {}
         self._entries: dict[Section, list[Entry]] = {}
         self._todo: list[Entity] = []
@@ -194,10 +196,10 @@ class Inclusion:
 
     def _fragment(self, section: Section, start: int, stop: int) -> tuple[Section, int]:
         """The copy of a code fragment, in one out section for all of its kind."""
-        known = self._copies.get((section, start))
+        known = self._fragments.get((section, start, stop))
         if known is None:
             out = self._out_table(section)
-            known = self._copies[section, start] = out, self._append(out, section, start, stop, 1)
+            known = self._fragments[section, start, stop] = out, self._append(out, section, start, stop, 1)
             for entry in self.tables.entries_in(section, start, stop):
                 self._include_entry(entry)
         return known
