@@ -58,6 +58,8 @@ class Machine:
     specials: Mapping[str, Special]
     #: code fragments without symbols that special sections point to
     fragment_sections: frozenset[str]
+    #: the sections that list the places where ftrace hooks a function
+    profiling_tables: frozenset[str]
     #: the profiling call at the start of a function
     profiling_calls: frozenset[str]
     #: bytes that may stand before the profiling call: nothing, or a landing pad

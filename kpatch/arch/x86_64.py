@@ -105,6 +105,8 @@ X86_64: Final = Machine(
     r_branch=R_PLT32,
     specials={special.name: special for special in _SPECIALS},
     fragment_sections=frozenset({".altinstr_replacement", ".altinstr_aux", ".fixup", ".text..refcount"}),
+    # not __patchable_function_entries: that is the padding in front, which notrace functions have too
+    profiling_tables=frozenset({"__mcount_loc"}),
     profiling_calls=frozenset({"__fentry__", "mcount"}),
     landing_pads=(b"", b"\xf3\x0f\x1e\xfa"),
     pc_bias=pc_bias,

@@ -16,8 +16,6 @@ from kpatch.elf.object import Section
 
 __all__ = ["Changes", "Users", "find_changes", "has_profiling_call"]
 
-_PROFILING_TABLES = {"__mcount_loc", "__patchable_function_entries"}
-
 
 class Users:
     """Who refers to what in one object."""
@@ -100,9 +98,9 @@ class Changes:
 
 def has_profiling_call(tables: SpecialTables, function: Entity) -> bool:
     """Whether ftrace can hook ``function``: it is listed, or begins with the profiling call."""
-    if any(entry.special.name in _PROFILING_TABLES for entry in tables.entries_of(function)):
-        return True
     machine = tables.view.machine
+    if any(entry.special.name in machine.profiling_tables for entry in tables.entries_of(function)):
+        return True
     relocs = tables.view.relocs_between(function.section, function.start, min(function.start + 16, function.end))
     for reloc in relocs[:1]:
         lead = function.section.data[function.start : reloc.offset - 1]

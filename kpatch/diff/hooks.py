@@ -11,7 +11,7 @@ __all__ = ["list_profiling_calls"]
 
 def list_profiling_calls(out: ElfObject, machine: Machine) -> int:
     """Add an entry for each profiling call of ``out`` when no table has any; returns how many."""
-    if out.section("__mcount_loc") or out.section("__patchable_function_entries"):
+    if any(out.section(name) for name in machine.profiling_tables):
         return 0
     places = [
         (section, reloc.offset - 1)

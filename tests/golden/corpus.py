@@ -11,6 +11,7 @@ shows and what must come out; a key with a compiler in parentheses holds for tha
     refusals: code:symbol
     warnings: how many
     flags: further compiler flags
+    objtool: actions of the kernel's objtool, named by the environment variable OBJTOOL, that come behind the compiler
     object: vmlinux (default) or the name of a module
     compilers: those that make the construct; all, unless said
 
@@ -20,6 +21,7 @@ shows and what must come out; a key with a compiler in parentheses holds for tha
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -91,6 +93,8 @@ class Item:
     def compile(self, side: str, output: Path) -> None:
         """Compile one side to ``output``."""
         subprocess.run(self.command(side, output), cwd=SOURCES, check=True)
+        if self.says("objtool"):
+            subprocess.run([os.environ["OBJTOOL"], *self.says("objtool").split(), str(output)], check=True)
 
     def __str__(self) -> str:
         return f"{self.name}-{self.compiler}"
