@@ -1,39 +1,90 @@
-"""Real fixes: what the differ makes of the files that changed between two Debian kernel sources.
+"""Real fixes: what kpatch-build makes of the files that changed between two Debian kernels.
 
-Each changed file is compiled from the older source and, alone replaced by its newer version,
-once more; both with the stock configuration.  Nothing is edited by hand.
+Each .c file that is built into the older stock kernel and differs in the newer one's source becomes a diff
+of its own, and goes through kpatch-build as a user would run it.  Nothing is edited by hand.  Every
+module is checked reference by reference; some are loaded into the stock kernel.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 import re
 import shutil
 import subprocess
 import sys
-import traceback
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from kpatch.diff.api import diff_objects
-from kpatch.elf.object import ElfObject
+from bench import fixes_vm
+from bench.references import check_module
+from kpatch.build.affected import find_affected
+from kpatch.errors import KpatchError
+from kpatch.kernel.cache import cache_root
+from kpatch.kernel.compiler import find_compiler
+from kpatch.kernel.config import KernelConfig
+from kpatch.kernel.image import KernelImage
+from kpatch.kernel.kbuild import Kbuild
+from kpatch.kernel.release import Explicit, find_kernel
+from kpatch.kernel.source import PreparedTree, kernel_home
+from kpatch.kernel.symbols import SymbolTable, load_symbols
 from tests.vm import cache
-from tests.vm.kernels import stock_kernel
+from tests.vm.kernels import StockKernel, stock_kernel
 
-OLDER, NEWER = "6.1.170-3", "6.1.176-1"
+TOP = Path(__file__).resolve().parents[1]
+RELEASE = "6.1.0-47-amd64"
+"""Debian's kernel 6.1.170-3."""
+NEWER = "6.1.176-1"
 SEED = 6
-COUNT = 320
+LOADED = 36
+
 MEANINGS = {
-    "fixes.tried": "files changed between two Debian kernels whose objects were built and differ",
-    "fixes.built": "of these, objects that the differ wrote",
+    "fixes.tried": "changed files of one fix that compile alone and change code of the stock kernel's image",
+    "fixes.built": "of these, became a hot patch module",
     "fixes.refused": "of these, refused with the reason",
-    "fixes.failed": "of these, ended in an error",
-    "fixes.unchanged": "files whose change is not in the code of this configuration",
+    "fixes.failed": "of these, ended in anything else, or in a module with a wrong reference",
+    "fixes.built_percent": "fixes.built of fixes.tried, in percent",
+    "fixes.unchanged": "changed files that compile to the same code",
+    "fixes.need_header": "changed files that do not compile without the change of a header; not tried",
+    "fixes.references": "references of the built modules, each resolved back through kallsyms and compared",
+    "fixes.wrong_references": "of these, not what the patched object says",
+    "fixes.load_tried": "built modules, picked by seed, given to the stock kernel",
+    "fixes.loaded": "of these, loaded, exercised, disabled and unloaded with a clean kernel log",
 }
-EXPLANATION = ""
+EXPLANATION = f"""## Real fixes
+
+All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, each as a diff of
+its own, through `kpatch-build` without any work by hand. A file whose fix also changes a header does not compile
+alone and is not counted as tried: kpatch-build refuses a diff of a header, because not all of its users would be
+rebuilt, and asks for the change to be made in the .c files. What is refused of the others:
+
+- `init-code`: the change is in code that ran at start and is gone;
+- `changed-data`: an initial value changes, which the running kernel has overwritten or copied already; a callback or a
+  shadow variable can carry such a change;
+- `changed-registration`: a new export, parameter or quirk, read only when the kernel starts;
+- `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, most of kernel/trace).
+"""
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
+_CODE = re.compile(r"\[([a-z][a-z-]+)\]$", re.MULTILINE)
+
+
+@dataclass
+class Outcome:
+    """What became of one changed file: ``built``, ``refused``, ``unchanged``, ``need_header`` or ``failed``."""
+
+    name: str
+    kind: str
+    message: str = ""
+    codes: set[str] = field(default_factory=set)
+    module: Path | None = None
+    references: int = 0
+    faults: list[str] = field(default_factory=list)
 
 
 def _source(version: str) -> Path:
@@ -49,76 +100,140 @@ def _source(version: str) -> Path:
     return cache.entry("sources", version, fetch)
 
 
-def _prepare(tree: Path) -> None:
-    config = stock_kernel().config.read_text()
-    config = re.sub(r"^CONFIG_SYSTEM_TRUSTED_KEYS=.*", 'CONFIG_SYSTEM_TRUSTED_KEYS=""', config, flags=re.MULTILINE)
-    config = re.sub(r"^CONFIG_DEBUG_INFO.*\n", "", config, flags=re.MULTILINE) + "CONFIG_DEBUG_INFO_NONE=y\n"
-    (tree / ".config").write_text(config)
-    for target in ("olddefconfig", "modules_prepare"):
-        _make(tree, [target], keep_going=False)
+def _kpatch_build(kernel: StockKernel, *args: str | Path, temporary: Path) -> subprocess.CompletedProcess[str]:
+    where = ["--kernel", kernel.release, "--kernel-root", str(kernel.root), "-q"]
+    argv = [sys.executable, "-m", "kpatch.cli.build", *where, *map(str, args)]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    return subprocess.run(argv, cwd=TOP, env=environment, capture_output=True, text=True, check=False)
 
 
-def _make(tree: Path, targets: list[str], keep_going: bool = True) -> None:
-    argv = ["make", f"-j{os.cpu_count()}", "KCFLAGS=-ffunction-sections -fdata-sections", *targets]
-    argv += ["--keep-going"] if keep_going else []
-    done = subprocess.run(argv, cwd=tree, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode and not keep_going:
-        raise RuntimeError(done.stderr[-2000:])
+def _tree(kernel: StockKernel) -> PreparedTree:
+    """The source that kpatch-build has prepared."""
+    files = find_kernel(kernel.release, kernel.root, Explicit())
+    config = KernelConfig.read(files.config)
+    compiler = find_compiler(config, False)
+    home = kernel_home(cache_root(), files, config, compiler)
+    return PreparedTree(home, home / "source", kernel.release, config, compiler)
 
 
 def _changed_files(old: Path, new: Path) -> list[str]:
     names = []
-    for path in sorted(old.rglob("*.c")):
-        name = str(path.relative_to(old))
-        other = new / name
+    for path in sorted(new.rglob("*.c")):
+        name = str(path.relative_to(new))
+        other = old / name
         if not _ELSEWHERE.search(name) and other.exists() and other.read_bytes() != path.read_bytes():
             names.append(name)
-    random.Random(SEED).shuffle(names)
-    return names[:COUNT]
+    return names
 
 
-def _build_pairs(work: Path) -> list[tuple[str, Path, Path]]:
-    old, new = _source(OLDER), _source(NEWER)
-    names = _changed_files(old, new)
-    print(f"  {len(names)} changed files; compiling each twice", flush=True)
-    original, patched = work / "original", work / "patched"
-    if not original.exists():
-        subprocess.run(["cp", "-al", old, original], check=True)
-        _prepare(original)
-        subprocess.run(["cp", "-al", original, patched], check=True)
-        for name in names:
-            (patched / name).unlink()
-            shutil.copyfile(new / name, patched / name)
-    objects = [re.sub(r"\.c$", ".o", name) for name in names]
-    for tree in (original, patched):
-        _make(tree, objects)
-    pairs = [(name, original / obj, patched / obj) for name, obj in zip(names, objects)]
-    return [pair for pair in pairs if pair[1].exists() and pair[2].exists()]
+def _built_in(tree: PreparedTree, names: Sequence[str]) -> list[str]:
+    """Those of ``names`` that only become code of the image."""
+    kbuild = Kbuild(tree)
+    # All directories in one run of make: one by one they take a second each.
+    places = {str(place) for name in names for place in Path(name).parents}
+    kbuild.directories(sorted(places))
+    found = []
+    for name in names:
+        try:
+            units = find_affected(kbuild, [name], [], tree.path, "x86")
+        except KpatchError:
+            continue
+        if all(unit.objname == "vmlinux" for unit in units):
+            found.append(name)
+    return found
+
+
+def _write_diff(name: str, old: Path, new: Path, place: Path) -> None:
+    before, after = ((top / name).read_text("utf-8", "surrogateescape").splitlines(True) for top in (old, new))
+    text = "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
+    place.write_text(text, "utf-8", "surrogateescape")
+
+
+def _try(name: str, kernel: StockKernel, tree: PreparedTree, newer: Path, out: Path, symbols: SymbolTable) -> Outcome:
+    """Build one fix and check what came out."""
+    key = re.sub(r"[^A-Za-z0-9]", "-", name[:-2])[-40:].strip("-")
+    diff = out / f"{key}.patch"
+    _write_diff(name, tree.path, newer, diff)
+    with tempfile.TemporaryDirectory(prefix="kpatch-fixes-") as temporary:
+        done = _kpatch_build(kernel, "-d", "-n", key, "-o", out, diff, temporary=Path(temporary))
+        outcome = _judge(name, done)
+        if outcome.kind == "built":
+            outcome.module = out / f"kpatch-{key}.ko"
+            patched = sorted(Path(temporary).glob("kpatch-build-*/4-patched/*.o"))
+            report = check_module(outcome.module, patched, symbols)
+            outcome.references, outcome.faults = report.checked, report.faults
+            if report.faults:
+                outcome.kind, outcome.message = "failed", "\n".join(report.faults)
+    return outcome
+
+
+def _judge(name: str, done: subprocess.CompletedProcess[str]) -> Outcome:
+    message = done.stderr.strip()
+    if "Traceback" in message or "fault of kpatch-build" in message:
+        return Outcome(name, "failed", message)
+    if done.returncode == 0:
+        return Outcome(name, "built")
+    if done.returncode == 1 and "does not compile" in message:
+        return Outcome(name, "need_header", message)
+    if done.returncode == 2:
+        codes = set(_CODE.findall(message)) or {"mismatch" if "vendor shipped" in message else "other"}
+        return Outcome(name, "refused", message, codes)
+    return Outcome(name, "unchanged" if done.returncode == 3 else "failed", message)
+
+
+def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome]]:
+    """The core module, and what became of every fix."""
+    newer = _source(NEWER)
+    core = out / "kpatch.ko"
+    done = _kpatch_build(kernel, "--core", "-o", core, temporary=out)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    tree = _tree(kernel)
+    image = KernelImage.read(kernel.vmlinuz, out)
+    symbols = load_symbols(image, out)
+    names = _built_in(tree, _changed_files(tree.path, newer))
+    print(f"  {len(names)} changed files are built into {kernel.release}", flush=True)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        tried = pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), names)
+        return core, list(tried)
 
 
 def measure() -> dict[str, float]:
-    """Build and diff the pairs; the refusals by code go to the terminal and to build/fixes.txt."""
-    work = cache.cache_dir() / "fixes"
-    work.mkdir(exist_ok=True)
-    outcome: Counter[str] = Counter()
-    codes: Counter[str] = Counter()
-    report = []
-    for name, original, patched in _build_pairs(work):
-        try:
-            result = diff_objects(ElfObject.read(original), ElfObject.read(patched))
-        except Exception:
-            outcome["failed"] += 1
-            print(f"  {name}\n{traceback.format_exc()}", file=sys.stderr)
-            continue
-        outcome[result.status] += 1
-        codes.update({refusal.code for refusal in result.refusals})
-        report.append(f"{name}: {result.status}" + "".join(f"\n    {r.code}: {r.message}" for r in result.refusals))
-    Path("build").mkdir(exist_ok=True)
-    Path("build/fixes.txt").write_text("\n".join(report) + "\n", encoding="utf-8")
-    print("  refusals by code: " + ", ".join(f"{code} {count}" for code, count in codes.most_common()))
-    tried = outcome["changed"] + outcome["refused"] + outcome["failed"]
-    found = {"tried": tried, "built": outcome["changed"], "refused": outcome["refused"]}
-    found.update(failed=outcome["failed"], unchanged=outcome["unchanged"])
-    values: dict[str, float] = {f"fixes.{key}": value for key, value in found.items()}
-    values.update({f"fixes.refused.{code.replace('-', '_')}": count for code, count in codes.items()})
-    return values
+    """Build, check and load; what was refused and why goes to build/fixes.txt."""
+    kernel = stock_kernel(RELEASE)
+    out = cache.cache_dir() / "fixes"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    core, outcomes = _try_all(kernel, out)
+    _write_report(outcomes)
+    modules = [outcome.module for outcome in outcomes if outcome.module and outcome.kind == "built"]
+    random.Random(SEED).shuffle(modules)
+    picked = modules[:LOADED]
+    loaded = fixes_vm.load(kernel, core, picked)
+    count = Counter(outcome.kind for outcome in outcomes)
+    tried = count["built"] + count["refused"] + count["failed"]
+    codes = Counter(code for outcome in outcomes for code in outcome.codes)
+    return {
+        "fixes.tried": tried,
+        **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
+        "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),
+        **{f"fixes.refused.{code.replace('-', '_')}": number for code, number in codes.items()},
+        "fixes.references": sum(outcome.references for outcome in outcomes),
+        "fixes.wrong_references": sum(len(outcome.faults) for outcome in outcomes),
+        "fixes.load_tried": len(picked),
+        "fixes.loaded": loaded,
+    }
+
+
+def _write_report(outcomes: Sequence[Outcome]) -> None:
+    place = TOP / "build" / "fixes.txt"
+    place.parent.mkdir(exist_ok=True)
+    lines = []
+    for outcome in outcomes:
+        shown = (
+            "" if outcome.kind == "need_header" else "".join(f"\n    {line}" for line in outcome.message.splitlines())
+        )
+        lines.append(f"{outcome.name}: {outcome.kind}{shown}\n")
+        if outcome.kind == "failed":
+            print(f"  {outcome.name}\n{outcome.message}", file=sys.stderr)
+    place.write_text("".join(lines), encoding="utf-8")

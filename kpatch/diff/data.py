@@ -62,8 +62,8 @@ _KINDS = (
     (("__param", ".init.setup", "__modver"), "changed-param", "a module or kernel parameter"),
 )
 _REMEDIES = {
-    "changed-export": "leave the EXPORT_SYMBOL out: a running kernel's symbol table cannot grow; put the users of the "
-    "symbol into this patch instead",
+    "changed-export": "leave EXPORT_SYMBOL lines as they are, because a running kernel's symbol table does not change: "
+    "keep a removed one with its function, and put the users of a new one into this patch",
     "changed-initcall": "initcalls ran long ago: use a pre-patch or post-patch callback",
     "changed-param": "leave the parameter out: parameters are registered when the kernel or module starts",
     "changed-registration": "the section is read when the kernel or module starts: leave the change out, or name the "

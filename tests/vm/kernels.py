@@ -76,6 +76,9 @@ def _fetch(release: str, version: str, directory: Path) -> None:
         f"linux-kbuild-{SERIES}",
         f"linux-source-{SERIES}",
     ]
+    # Debian keeps the kbuild tools of fewer versions; only modules outside of the tree need them.
+    if version not in _apt("apt-cache", "madison", f"linux-kbuild-{SERIES}"):
+        names.remove(f"linux-kbuild-{SERIES}")
     wanted = [f"{name}={version}" for name in names]
     try:
         _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
