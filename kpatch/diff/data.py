@@ -62,7 +62,7 @@ _KINDS = (
     (("__param", ".init.setup", "__modver"), "changed-param", "a module or kernel parameter"),
 )
 _REMEDIES = {
-    "changed-export": "leave EXPORT_SYMBOL lines as they are, because a running kernel's symbol table does not change: "
+    "changed-export": "leave EXPORT_SYMBOL lines as they are, since a running kernel's symbol table does not change: "
     "keep a removed one with its function, and put the users of a new one into this patch",
     "changed-initcall": "initcalls ran long ago: use a pre-patch or post-patch callback",
     "changed-param": "leave the parameter out: parameters are registered when the kernel or module starts",
