@@ -139,6 +139,7 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         glue = _make_glue(request, kernel, progress)
         units = _compile(affected, files, kernel, kbuild, stages, progress, pool)
         changed = _diff(units, stages)
+        _warn_of_interface(request.interface, [unit.diff for unit in changed])
         _check_image(kernel)
         parts = _make_parts(name, changed, request, kernel, stages)
         module = _link(parts, glue, request, stages)
@@ -290,6 +291,13 @@ def _diff(units: Sequence[_Unit], stages: Stages) -> list[_Unit]:
             "there is nothing to patch",
         )
     return changed
+
+
+def _warn_of_interface(interface: str, diffs: Sequence[DiffResult]) -> None:
+    """Say what the author asked for and livepatch does not do (docs/module-format.md)."""
+    forced = [function.name for diff in diffs for function in diff.changed_functions if function.force]
+    if interface == "livepatch" and forced:
+        logger.warning("warning: livepatch waits until nobody is in %s: it knows no force", ", ".join(forced))
 
 
 def _make_parts(
