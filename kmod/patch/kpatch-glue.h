@@ -19,6 +19,9 @@
 #ifndef KPATCH_CHECKSUM
 #define KPATCH_CHECKSUM ""
 #endif
+#ifndef KPATCH_DESCRIPTION
+#define KPATCH_DESCRIPTION "kpatch: hot patch"
+#endif
 
 /* Written by the build side, beside the sections that they bound. */
 extern const struct kpatch_patch_func kpatch_funcs[], kpatch_funcs_end[];
@@ -71,8 +74,6 @@ MODULE_INFO(kpatch_replace, __stringify(KPATCH_REPLACE));
 #ifdef KPATCH_VERSION
 MODULE_INFO(kpatch_version, KPATCH_VERSION);
 #endif
-#ifdef KPATCH_DESCRIPTION
 MODULE_DESCRIPTION(KPATCH_DESCRIPTION);
-#endif
 
 #endif /* _KPATCH_GLUE_H */

@@ -10,7 +10,7 @@
 #if KPATCH_NR_FUNCS > 0
 /* trampolines.S */
 extern const unsigned long kpatch_trampoline_entries[KPATCH_NR_FUNCS];
-extern const char kpatch_trampoline_start[], kpatch_trampoline_end[];
+extern const u32 kpatch_trampolines_size;
 
 u8 kpatch_trampoline_on[KPATCH_NR_FUNCS][2];
 unsigned long kpatch_trampoline_below[KPATCH_NR_FUNCS];
@@ -24,8 +24,6 @@ static struct kpatch_patch patch = {
 		.entry = kpatch_trampoline_entries,
 		.on = kpatch_trampoline_on,
 		.below = kpatch_trampoline_below,
-		.start = (unsigned long)kpatch_trampoline_start,
-		.end = (unsigned long)kpatch_trampoline_end,
 	},
 #endif
 };
@@ -33,6 +31,10 @@ static struct kpatch_patch patch = {
 static int __init kpatch_patch_init(void)
 {
 	patch.flags = kpatch_flags;
+#if KPATCH_NR_FUNCS > 0
+	patch.trampolines.start = kpatch_trampoline_entries[0];
+	patch.trampolines.end = kpatch_trampoline_entries[0] + kpatch_trampolines_size;
+#endif
 	return kpatch_register(&patch);
 }
 module_init(kpatch_patch_init);

@@ -17,6 +17,7 @@
  * function, and one interrupted on its way back as inside the old function.
  */
 #include <linux/linkage.h>
+#include <asm/ibt.h>
 #include <asm/nospec-branch.h>
 #include <asm/unwind_hints.h>
 
@@ -33,7 +34,8 @@
 	.macro kpatch_trampoline nr
 	.noaltmacro
 	.p2align 4, 0xcc
-SYM_FUNC_START(kpatch_trampoline_\nr)
+SYM_START(kpatch_trampoline_\nr, SYM_L_GLOBAL, SYM_A_NONE)
+	ENDBR
 	movl	kpatch_slot(%rip), %r11d
 	cmpb	$0, kpatch_trampoline_on + 2 * \nr(%r11)
 	je	.Loff_\nr
@@ -60,15 +62,20 @@ kpatch_trampoline_entries:
 	.popsection
 
 	.text
-	.globl	kpatch_trampoline_start, kpatch_trampoline_end
-kpatch_trampoline_start:
 	.set	kpatch_nr, 0
 	.rept	KPATCH_NR_FUNCS
 	.altmacro			/* for the value of an expression as argument */
 	kpatch_trampoline %kpatch_nr
 	.set	kpatch_nr, kpatch_nr + 1
 	.endr
-kpatch_trampoline_end:
+.Lend:
+	.pushsection .rodata, "a"
+	/* A difference, no address: with IBT only functions have addresses. */
+	.globl	kpatch_trampolines_size
+	.balign	4
+kpatch_trampolines_size:
+	.long	.Lend - kpatch_trampoline_0
+	.popsection
 
 #endif /* KPATCH_NR_FUNCS */
 

@@ -112,8 +112,15 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _make(farm: Path, directory: Path, *arguments: str) -> None:
-    command = ["make", "-s", "-C", str(farm), f"M={directory}", *arguments, "modules"]
+def _make(headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None) -> None:
+    def inside(path: Path) -> str:
+        return f"/{path.relative_to(buildroot)}" if buildroot else str(path)
+
+    command = ["make", "-s", "-C", inside(headers), f"M={inside(directory)}", "modules"]
+    if symbols:
+        command.append(f"KBUILD_EXTRA_SYMBOLS={inside(symbols)}")
+    if buildroot:
+        command = ["chroot", str(buildroot), *command]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}"
     assert "warning" not in (done.stdout + done.stderr).lower().replace("warning: the compiler differs", ""), (
@@ -121,11 +128,18 @@ def _make(farm: Path, directory: Path, *arguments: str) -> None:
     )
 
 
-def build(kernel: StockKernel, place: Path) -> dict[str, Path]:
-    """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ..."""
-    farm = tiny.header_farm(kernel, place / "headers")
+def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> dict[str, Path]:
+    """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ...
+
+    ``buildroot``: the directory of a system that holds compiler and header packages of the kernel; ``place`` is then
+    a path inside of it.
+    """
+    if buildroot:
+        headers = buildroot / "usr" / "src" / f"linux-headers-{kernel.release}"
+    else:
+        headers = tiny.header_farm(kernel, place / "headers")
     shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
-    _make(farm, place / "kmod" / "core")
+    _make(headers, place / "kmod" / "core", buildroot)
     values = facts(kernel)
     tests = place / "tests"
     for module in MODULES:
@@ -135,8 +149,9 @@ def build(kernel: StockKernel, place: Path) -> dict[str, Path]:
     _write(
         tests / "Kbuild",
         "obj-m := caller.o " + " ".join(f"{module.name}/" for module in MODULES) + "\n"
-        "ccflags-y += $(shell grep -qs hrtimer_setup $(srctree)/include/linux/hrtimer.h && echo -DKP_HAVE_HRTIMER_SETUP)\n",
+        "has-setup := $(shell grep -s hrtimer_setup $(srctree)/include/linux/hrtimer.h)\n"
+        "ccflags-$(if $(has-setup),y) += -DKP_HAVE_HRTIMER_SETUP\n",
     )
-    _make(farm, tests, f"KBUILD_EXTRA_SYMBOLS={place / 'kmod' / 'core' / 'Module.symvers'}")
+    _make(headers, tests, buildroot, place / "kmod" / "core" / "Module.symvers")
     found = [*place.glob("kmod/core/*.ko"), *tests.glob("*.ko"), *tests.glob("*/*.ko")]
     return {path.stem: path for path in found}

@@ -1,0 +1,206 @@
+"""The core module in a stock kernel: hand-written patch modules, one boot per scenario.
+
+Other kernels than this machine's: ``$KPATCH_TEST_BUILDROOTS``, a ``:``-separated list of directories made by
+mmdebstrap, each with the kernel's image in boot/, its header packages, its compiler and /proc mounted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.vm import kmods, tiny
+from tests.vm.kernels import StockKernel, stock_kernel
+
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
+
+PRELUDE = """
+cd /m
+S=/sys/kernel/kpatch
+fail() { echo "FAILED: $*"; cat $S/last_refusal; exit 1; }
+# The number of pages that si_meminfo() tells: a patch's mark, or more.
+mark() { pages=$(($(sed -n 's/MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo) / 4)); }
+expect() { mark; [ $pages = $1 ] || fail "mark $pages, not $1"; }
+original() { mark; [ $pages -gt 10000 ] || fail "mark $pages, not the kernel's own"; }
+load() { insmod kpatch-$1.ko || fail "load $1"; }
+unload() { rmmod kpatch_$1 || fail "unload $1"; }
+enable() { echo 1 > $S/kpatch_$1/enabled || fail "enable $1"; }
+disable() { echo 0 > $S/kpatch_$1/enabled || fail "disable $1"; }
+state() { s=$(cat $S/kpatch_$1/state); [ $s = $2 ] || fail "$1 is $s, not $2"; }
+refused() { insmod kpatch-$1.ko 2>/dev/null && fail "$1 was loaded"; echo "== $1"; cat $S/last_refusal; }
+seen() { cat /sys/module/caller/parameters/$1; }
+insmod kpatch.ko || exit 1
+"""
+
+
+BUILDROOTS = [Path(name) for name in os.environ.get("KPATCH_TEST_BUILDROOTS", "").split(":") if name]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kernel and the core and test modules built for it."""
+
+    kernel: StockKernel
+    modules: Mapping[str, Path]
+
+
+@pytest.fixture(scope="module", params=[None, *BUILDROOTS], ids=lambda root: root.name if root else "stock")
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Each kernel under test."""
+    buildroot: Path | None = request.param
+    if buildroot is None:
+        kernel = stock_kernel()
+        yield Target(kernel, kmods.build(kernel, tmp_path_factory.mktemp("kmods")))
+        return
+    image = next((buildroot / "boot").glob("vmlinuz-*"))
+    kernel = StockKernel(image.name[len("vmlinuz-") :], buildroot)
+    place = buildroot / "tmp" / f"kpatch-test-{os.getpid()}"
+    place.mkdir()
+    yield Target(kernel, kmods.build(kernel, place, buildroot))
+    shutil.rmtree(place)
+
+
+def boot(target: Target, script: str, *, threads: str = "multi", timeout: float = 200) -> tiny.Result:
+    """Run ``script`` after the prelude; the kernel's log must be clean and the core module removable."""
+    files = {f"m/{name}.ko": path for name, path in target.modules.items()}
+    epilogue = "\nrmmod caller 2>/dev/null\nrmmod kpatch || fail 'the core stays'\n"
+    result = tiny.run(target.kernel.vmlinuz, PRELUDE + script + epilogue, files, threads=threads, timeout=timeout)
+    result.check()
+    return result
+
+
+@pytest.mark.parametrize(("name", "method"), [("one", "direct"), ("ops", "ops")])
+def test_life_of_a_patch(target: Target, name: str, method: str) -> None:
+    script = f"""
+        original
+        load {name}; expect 1111; state {name} enabled
+        rmmod kpatch_{name} 2>/dev/null && fail "an enabled patch was unloaded"
+        rmmod kpatch 2>/dev/null && fail "the core was unloaded"
+        for f in $(find $S -type f); do echo "$f: $(cat $f)"; done
+        enable {name}; expect 1111
+        disable {name}; original; state {name} disabled
+        disable {name}
+        enable {name}; expect 1111
+        disable {name}; unload {name}; original
+        load {name}; expect 1111; disable {name}; unload {name}
+        [ -e $S/kpatch_{name} ] && fail "left in sysfs"
+    """
+    out = boot(target, script).out
+    assert "/sys/kernel/kpatch/version: 1.0.0\n" in out
+    assert f"/kpatch_{name}/checksum: sum-of-{name}\n" in out
+    assert f"/kpatch_{name}/replace: 0\n" in out
+    assert f"/kpatch_{name}/vmlinux/si_meminfo,0/method: {method}\n" in out
+    assert re.search(rf"/kpatch_{name}/vmlinux/get_max_files,0/old_addr: 0xffffffff[0-9a-f]{{8}}\n", out)
+    assert re.search(rf"/kpatch_{name}/pause_us: [1-9][0-9]*\n", out)
+
+
+def test_last_enabled_wins_and_replace_replaces(target: Target) -> None:
+    script = """
+        load one; load top; expect 4444
+        disable top; expect 1111; enable top; expect 4444
+        disable one; expect 4444; enable one; expect 1111
+        disable one; unload one; load one; expect 1111
+        load two; expect 2222; state one replaced; state top replaced; state two enabled
+        [ $(cat $S/kpatch_one/enabled) = 0 ] || fail "replaced, but enabled"
+        unload one; unload top; expect 2222
+        load three; expect 3333; state two replaced
+        enable two; expect 2222; state three replaced
+        load top; expect 4444
+        disable two; expect 4444; disable top; original
+        unload two; unload top; unload three
+    """
+    boot(target, script)
+
+
+def test_in_use_is_refused_with_names(target: Target) -> None:
+    script = """
+        insmod caller.ko sleep=1; sleep 1
+        refused sleeper
+        [ -e $S/kpatch_sleeper ] && fail "left in sysfs"
+        rmmod caller; load sleeper
+        insmod caller.ko sleep=1; sleep 1
+        echo 0 2>/dev/null > $S/kpatch_sleeper/enabled && fail "disabled under a sleeper"
+        state sleeper enabled; echo "== disable"; cat $S/last_refusal
+        rmmod caller
+        disable sleeper; unload sleeper
+    """
+    result = boot(target, script)
+    first, second = result.out.split("== ")[1:3]
+    assert "errno: 16\nreason: in use by 1 task\n" in first
+    assert re.search(
+        r"^blocker: \d+\ttest sleeper\tmsleep_interruptible\tmsleep_interruptible\+0x\w+/0x\w+$", first, re.M
+    )
+    assert re.search(
+        r"^blocker: \d+\ttest sleeper\tnew_msleep_interruptible\tnew_msleep\w+\+0x\w+/0x\w+ \[\w+\]$", second, re.M
+    )
+    assert re.search(
+        r"kpatch: kpatch_sleeper: in use: pid \d+ \(test sleeper\) is in msleep_interruptible", result.log
+    )
+
+
+def test_callbacks_and_veto(target: Target) -> None:
+    script = """
+        refused veto
+        load sleeper; disable sleeper; enable sleeper; disable sleeper; unload sleeper
+        dmesg | grep -E 'callback|patch kpatch_sleeper' > /dev/ttyS1
+    """
+    out = boot(target, script).out
+    assert "reason: pre_patch callback for vmlinux returned -33\n" in out
+    events = re.findall(r"callback (\w+) vmlinux|patch kpatch_sleeper (\w+)", out[out.index("callback post_patch") :])
+    assert ["".join(event) for event in events] == [
+        *("post_patch", "pre_unpatch", "disabled", "post_unpatch", "pre_patch", "enabled", "post_patch"),
+        *("pre_unpatch", "disabled", "post_unpatch"),
+    ]
+
+
+REFUSALS = {
+    "release": r"errno: 8\nreason: built for kernel 6\.1\.0-0-elsewhere, this is {release}\n",
+    "version": r"errno: 8\nreason: built for kernel {release} #1 SMP someday, this is {release} #1 SMP .*\n",
+    "build_id": r"errno: 8\nreason: built for the kernel with build-id 01020304\w+14, this one has \w{{40}}\n",
+    "notes": r"errno: 8\nreason: no notes where the kernel of the patch has them",
+    "name": r"errno: 22\nreason: function si_meminfa is not at its address: si_meminfo\+0x0/0x\w+ is there\n",
+    "offset": r"errno: 22\nreason: function si_meminfo is not at its address: si_meminfo\+0x10/0x\w+ is there\n",
+    "size": r"errno: 22\nreason: function si_meminfo has \d+ bytes here, the patch is for one of \d+\n",
+    "zero": r"errno: 22\nreason: corrupt metadata: function si_meminfo has sizes 0 and \d+\n",
+    "string": r"errno: 22\nreason: corrupt metadata: a function's name is no string of the module\n",
+    "new": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module\n",
+    "flags": r"errno: 22\nreason: function si_meminfo wants something that is not known here\n",
+    "twice": r"errno: 22\nreason: function si_meminfo,0 of vmlinux stands twice in the patch\n",
+    "notrace": r"errno: 95\nreason: function memcpy cannot be redirected: it has no fentry call\n",
+}
+
+
+def test_wrong_kernel_and_damage_are_refused(target: Target) -> None:
+    script = "".join(f"refused bad-{name.replace('_', '-')}; original\n" for name in REFUSALS)
+    out = boot(target, script + "load one; expect 1111; disable one; unload one").out
+    for name, reason in REFUSALS.items():
+        expected = rf"patch: kpatch_bad_{name}\n" + reason.format(release=re.escape(target.kernel.release))
+        assert re.search(expected, out), f"{expected}\n{out}"
+
+
+@pytest.mark.parametrize("names", [("one", "two", "three", "top"), ("ops",)], ids=["direct", "ops"])
+def test_half_a_patch_is_never_seen(target: Target, names: tuple[str, ...]) -> None:
+    """Callers on all CPUs and in a timer interrupt, while patches come, go and replace each other."""
+    turns = "\n".join(f"until_on {name}" for name in names) + "\n" + "\n".join(f"off {name}" for name in names)
+    script = f"""
+        insmod caller.ko hammer=4 irq=1
+        busy() {{ grep -q '^errno: 16$' $S/last_refusal || fail "not in use, but refused"; busy=$((busy + 1)); }}
+        until_on() {{ while ! insmod kpatch-$1.ko 2>/dev/null; do busy; done; }}
+        off() {{ while ! echo 0 2>/dev/null > $S/kpatch_$1/enabled; do busy; done; unload $1; }}
+        round=0; busy=0
+        while [ $round -lt 15 ]; do
+            {turns}
+            original
+            round=$((round + 1))
+        done
+        echo "calls $(seen calls) mixed $(seen mixed) busy $busy"
+        [ $(seen calls) -gt 100000 ] || fail "hardly any calls"
+        [ $(seen mixed) = 0 ] || fail "half a patch was seen"
+    """
+    print(boot(target, script, threads="single", timeout=500).out)
