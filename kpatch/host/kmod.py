@@ -130,6 +130,13 @@ def busy(paths: Paths, name: str, verb: str) -> InUse:
 def _failure(paths: Paths, info: ModInfo, code: int, said: str) -> KpatchError:
     """What a failed insmod of a patch means."""
     refusal = sysfs.last_refusal(paths, info.module)
+    if code == errno.EBUSY and info.interface == "livepatch":
+        return InUse(
+            "cannot load {}: another hot patch redirects one of its functions, or livepatch is still switching".format(
+                info.module
+            ),
+            "nothing was changed; dmesg names the function; then run: kpatch apply",
+        )
     if code == errno.EBUSY:
         return busy(paths, info.module, "load")
     if refusal is not None and refusal.errno == code and refusal.reason:

@@ -74,6 +74,16 @@ def test_livepatch_module_on_a_kernel_without_livepatch(machine: Machine) -> Non
         loader.load(machine.paths, read_modinfo(livepatch_module(machine)))
 
 
+def test_a_busy_livepatch_is_not_said_to_be_a_function_in_use(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.write("sys/kernel/livepatch/other/enabled", "1\n")
+    machine.answers(*["Device or resource busy"] * 9)
+    monkeypatch.setattr(wait, "sleep", lambda seconds: None)
+    with pytest.raises(InUse, match="another hot patch redirects one of its functions"):
+        loader.load(machine.paths, read_modinfo(livepatch_module(machine)))
+
+
 def test_stalled_transition_is_taken_back_and_names_the_task(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
