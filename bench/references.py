@@ -134,6 +134,14 @@ def _content(section: Section, point: int) -> bytes:
     return section.data[point : point + (section.entsize or 4)]
 
 
+def _settled(function: Symbol, at: int) -> Reloc:
+    """The jump at ``function`` + ``at`` whose distance the assembler knew, as the relocation that it spared."""
+    section, offset = function.section, function.value + at
+    assert section is not None
+    distance = int.from_bytes(section.data[offset : offset + 4], "little", signed=True)
+    return Reloc(offset, 2, Symbol("", section), offset + distance)
+
+
 class _Check:
     """One run of :func:`check_module`."""
 
@@ -171,32 +179,27 @@ class _Check:
         return None
 
     def _same_bytes(self, function: Symbol, obj: _Object, origin: Symbol) -> bool:
-        return self._bytes(self.module, function) == self._bytes(obj, origin)
+        fields = {**self._relocs(self.module, function), **self._relocs(obj, origin)}
+        return self._bytes(function, fields) == self._bytes(origin, fields)
 
-    def _bytes(self, obj: _Object, function: Symbol) -> bytes:
-        """The code with its relocated fields zeroed."""
+    def _bytes(self, function: Symbol, fields: dict[int, Reloc]) -> bytes:
+        """The code with ``fields`` zeroed."""
         assert function.section is not None
         data = bytearray(function.section.data[function.value : function.value + function.size])
-        for offset, reloc in obj.relocs[function.section].items():
-            at = offset - function.value
-            if 0 <= at < len(data):
-                data[at : at + _WIDTH.get(reloc.type, 4)] = bytes(_WIDTH.get(reloc.type, 4))
+        for at, reloc in fields.items():
+            data[at : at + _WIDTH.get(reloc.type, 4)] = bytes(_WIDTH.get(reloc.type, 4))
         return bytes(data)
 
     def _compare(self, function: Symbol, obj: _Object, origin: Symbol) -> None:
-        assert function.section is not None and origin.section is not None
         if not self._same_bytes(function, obj, origin):
             self._fault(f"{function.name}: its code is not the patched object's")
-        ours = self._relocs(self.module, function)
-        theirs = self._relocs(obj, origin)
+        ours, theirs = self._relocs(self.module, function), self._relocs(obj, origin)
         for at in sorted({*ours, *theirs}):
             where = f"{function.name}+{at:#x}"
-            if at not in ours or at not in theirs:
-                # A branch inside of a section that the assembler had settled may get a relocation, never lose one.
-                if at in theirs:
-                    self._fault(f"{where}: the reference to {theirs[at].symbol.name} is gone")
-                continue
-            self._compare_reference(where, ours[at], obj, theirs[at])
+            if at not in ours:
+                self._fault(f"{where}: the reference to {theirs[at].symbol.name} is gone")
+            else:
+                self._compare_reference(where, ours[at], obj, theirs.get(at) or _settled(origin, at))
 
     def _relocs(self, obj: _Object, function: Symbol) -> dict[int, Reloc]:
         assert function.section is not None
@@ -343,7 +346,7 @@ class _Check:
             start = reloc.symbol.value + reloc.addend
             pieces.append(Symbol(where, section, start, length))
         new, old = pieces
-        if self._bytes(self.module, new) != self._bytes(obj, old):
+        if not self._same_bytes(new, obj, old):
             self._fault(f"{where}: the replacement's code is not the patched object's")
         mine, its = self._relocs(self.module, new), self._relocs(obj, old)
         for at in sorted({*mine, *its}):
