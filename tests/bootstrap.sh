@@ -16,7 +16,7 @@ packages=(
     # virtual machines
     qemu-system-x86 qemu-utils seabios mmdebstrap e2fsprogs busybox-static
     # checks
-    git sparse ca-certificates
+    git sparse lz4 lzop bzip2 ca-certificates
 )
 
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
