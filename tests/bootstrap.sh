@@ -22,7 +22,8 @@ packages=(
 say() { printf 'bootstrap: %s\n' "$*" >&2; }
 
 missing_packages() {
-    dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null |
+    # dpkg-query fails when it knows nothing of a package: that one is missing, too
+    { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true; } |
         sed -n 's/^installed //p' | sort -u | comm -13 - <(printf '%s\n' "${packages[@]}" | sort -u)
 }
 
