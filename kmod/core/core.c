@@ -29,6 +29,19 @@ DEFINE_MUTEX(kp_mutex);
 LIST_HEAD(kp_patches);
 struct kobject *kp_root;
 
+#ifdef KPATCH_FAULTS
+static int kp_fail_step;
+module_param_named(fail_step, kp_fail_step, int, 0644);
+MODULE_PARM_DESC(fail_step, "for tests: the n-th step from now that can fail fails, and all after it; then -1");
+
+bool kp_fault(void)
+{
+	if (kp_fail_step > 0 && !--kp_fail_step)
+		kp_fail_step = -1;
+	return kp_fail_step < 0;
+}
+#endif
+
 bool kp_is_registered(const struct kp_patch *patch)
 {
 	const struct kp_patch *each;
@@ -306,6 +319,7 @@ module_init(kp_init);
 static void __exit kp_exit(void)
 {
 	kp_sysfs_exit();
+	kp_shadow_exit();
 }
 module_exit(kp_exit);
 

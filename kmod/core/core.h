@@ -253,11 +253,27 @@ void kp_refuse_begin(const char *patch);
 int kp_refuse_end(int err);
 ssize_t kp_refusal_show(char *buf);
 
+/* shadow.c */
+void kp_shadow_exit(void);
+
 /* sysfs.c */
 int kp_sysfs_add(struct kp_patch *patch);
 void kp_sysfs_remove(struct kp_patch *patch);
 extern const struct kobj_type kp_patch_ktype, kp_object_ktype, kp_func_ktype;
 int kp_sysfs_init(void);
 void kp_sysfs_exit(void);
+
+/*
+ * For tests: with KPATCH_FAULTS the step number fail_step of those that can
+ * fail does so, and all after it.
+ */
+#ifdef KPATCH_FAULTS
+bool kp_fault(void);
+#else
+static inline bool kp_fault(void)
+{
+	return false;
+}
+#endif
 
 #endif /* _KPATCH_CORE_H */

@@ -116,7 +116,7 @@ static int kp_stop_and_flip(struct kp_flip *flip)
 	int err;
 
 	flip->inuse->nr_blockers = 0;
-	err = stop_machine(kp_flip_cpu, flip, cpu_online_mask);
+	err = kp_fault() ? -ENOMEM : stop_machine(kp_flip_cpu, flip, cpu_online_mask);
 	if (!err)
 		err = flip->err;
 	if (flip->inuse->nr_blockers)

@@ -103,6 +103,8 @@ static int kp_attach(struct kp_hook *hook, struct kp_func *func)
 {
 	int err;
 
+	if (kp_fault())
+		return -ENOMEM;
 	if (kp_direct_possible(func)) {
 		hook->direct = true;
 		hook->attached = kp_trampoline(func);
@@ -136,7 +138,7 @@ static struct kp_hook *kp_find_hook(unsigned long old_addr)
 
 static struct kp_hook *kp_hook_new(const struct kp_func *func)
 {
-	struct kp_hook *hook = kzalloc(sizeof(*hook), GFP_KERNEL);
+	struct kp_hook *hook = kp_fault() ? NULL : kzalloc(sizeof(*hook), GFP_KERNEL);
 
 	if (!hook)
 		return NULL;
@@ -207,7 +209,7 @@ static int kp_arm_func(struct kp_func *func)
 				 func->name);
 		return -EOPNOTSUPP;
 	}
-	err = kp_direct_relink(hook);
+	err = kp_fault() ? -ENOMEM : kp_direct_relink(hook);
 	if (err)
 		kp_refuse_reason("function %s: its hook cannot be changed", func->name);
 	return err;

@@ -120,7 +120,7 @@ static int kp_compare_ranges(const void *a, const void *b)
  */
 struct kp_inuse *kp_inuse_alloc(void)
 {
-	struct kp_inuse *inuse = kzalloc(sizeof(*inuse), GFP_KERNEL);
+	struct kp_inuse *inuse = kp_fault() ? NULL : kzalloc(sizeof(*inuse), GFP_KERNEL);
 	struct kp_patch *patch;
 	struct kp_hook *hook;
 

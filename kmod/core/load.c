@@ -12,7 +12,7 @@ static struct kp_object *kp_object_get(struct kp_patch *patch, const char *name)
 		if (!strcmp(object->api.name, name))
 			return object;
 
-	object = kzalloc(sizeof(*object), GFP_KERNEL);
+	object = kp_fault() ? NULL : kzalloc(sizeof(*object), GFP_KERNEL);
 	if (!object)
 		return NULL;
 	object->patch = patch;
@@ -26,7 +26,7 @@ static struct kp_object *kp_object_get(struct kp_patch *patch, const char *name)
 
 static struct kp_func *kp_func_alloc(const struct kpatch_patch_func *disk, unsigned int index)
 {
-	struct kp_func *func = kzalloc(sizeof(*func), GFP_KERNEL);
+	struct kp_func *func = kp_fault() ? NULL : kzalloc(sizeof(*func), GFP_KERNEL);
 
 	if (!func)
 		return NULL;

@@ -140,7 +140,7 @@ void kp_ran_start(void)
 		return;
 	if (!kp_sched_switch)
 		for_each_kernel_tracepoint(kp_find_tracepoint, NULL);
-	if (!kp_sched_switch || kp_ran_alloc())
+	if (!kp_sched_switch || kp_fault() || kp_ran_alloc())
 		return;
 	if (tracepoint_probe_register(kp_sched_switch, kp_probe_sched_switch, NULL))
 		kp_ran_free();

@@ -174,7 +174,7 @@ static int kp_sysfs_add_object(struct kp_object *object)
 		return err;
 	object->kobj_added = true;
 	kp_for_each_func(object, func) {
-		err = kobject_add(&func->kobj, &object->kobj, "%s,%u", func->name, func->sympos);
+		err = kp_fault() ? -ENOMEM : kobject_add(&func->kobj, &object->kobj, "%s,%u", func->name, func->sympos);
 		if (err)
 			return err;
 		func->kobj_added = true;
@@ -205,7 +205,7 @@ int kp_sysfs_add(struct kp_patch *patch)
 		kp_refuse_reason("a patch of this name is registered");
 		return -EEXIST;
 	}
-	err = kobject_add(&patch->kobj, kp_root, "%s", patch->mod->name);
+	err = kp_fault() ? -ENOMEM : kobject_add(&patch->kobj, kp_root, "%s", patch->mod->name);
 	if (err)
 		return err;
 	patch->kobj_added = true;

@@ -155,6 +155,18 @@ struct kpatch_patch {
 int kpatch_register(struct kpatch_patch *patch);
 void kpatch_unregister(struct kpatch_patch *patch);
 
+/* Data attached to objects of the kernel; as klp_shadow_*() of livepatch. */
+typedef int (*kpatch_shadow_ctor_t)(void *obj, void *shadow_data, void *ctor_data);
+typedef void (*kpatch_shadow_dtor_t)(void *obj, void *shadow_data);
+
+void *kpatch_shadow_get(void *obj, unsigned long id);
+void *kpatch_shadow_alloc(void *obj, unsigned long id, size_t size, gfp_t gfp,
+			  kpatch_shadow_ctor_t ctor, void *ctor_data);
+void *kpatch_shadow_get_or_alloc(void *obj, unsigned long id, size_t size, gfp_t gfp,
+				 kpatch_shadow_ctor_t ctor, void *ctor_data);
+void kpatch_shadow_free(void *obj, unsigned long id, kpatch_shadow_dtor_t dtor);
+void kpatch_shadow_free_all(unsigned long id, kpatch_shadow_dtor_t dtor);
+
 /* Which of the two states of every switch holds; written under stop_machine(). */
 extern unsigned int kpatch_slot;
 

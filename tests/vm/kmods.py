@@ -112,11 +112,13 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _make(headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None) -> None:
+def _make(
+    headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None, flags: str = ""
+) -> None:
     def inside(path: Path) -> str:
         return f"/{path.relative_to(buildroot)}" if buildroot else str(path)
 
-    command = ["make", "-s", "-C", inside(headers), f"M={inside(directory)}", "modules"]
+    command = ["make", "-s", "-C", inside(headers), f"M={inside(directory)}", f"KCFLAGS={flags}", "modules"]
     if symbols:
         command.append(f"KBUILD_EXTRA_SYMBOLS={inside(symbols)}")
     if buildroot:
@@ -131,6 +133,8 @@ def _make(headers: Path, directory: Path, buildroot: Path | None, symbols: Path 
 def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> dict[str, Path]:
     """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ...
 
+    ``faults`` is the core module once more, with steps that fail on demand (its parameter fail_step).
+
     ``buildroot``: the directory of a system that holds compiler and header packages of the kernel; ``place`` is then
     a path inside of it.
     """
@@ -139,19 +143,22 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
     else:
         headers = tiny.header_farm(kernel, place / "headers")
     shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
+    shutil.copytree(place / "kmod", place / "faults")
     _make(headers, place / "kmod" / "core", buildroot)
+    _make(headers, place / "faults" / "core", buildroot, flags="-DKPATCH_FAULTS")
     values = facts(kernel)
     tests = place / "tests"
     for module in MODULES:
         _module_directory(tests / module.name, module, values)
-    for name in ("caller.c", "caller-compat.h"):
+    for name in ("caller.c", "caller-compat.h", "shadow.c"):
         _copy(HERE / name, tests / name)
+    _copy(TOP / "kmod" / "patch" / "kpatch-patch.h", tests / "kpatch-patch.h")
     _write(
         tests / "Kbuild",
-        "obj-m := caller.o " + " ".join(f"{module.name}/" for module in MODULES) + "\n"
+        "obj-m := caller.o shadow.o " + " ".join(f"{module.name}/" for module in MODULES) + "\n"
         "has-setup := $(shell grep -s hrtimer_setup $(srctree)/include/linux/hrtimer.h)\n"
         "ccflags-$(if $(has-setup),y) += -DKP_HAVE_HRTIMER_SETUP\n",
     )
     _make(headers, tests, buildroot, place / "kmod" / "core" / "Module.symvers")
     found = [*place.glob("kmod/core/*.ko"), *tests.glob("*.ko"), *tests.glob("*/*.ko")]
-    return {path.stem: path for path in found}
+    return {"faults": place / "faults" / "core" / "kpatch.ko", **{path.stem: path for path in found}}

@@ -35,7 +35,7 @@ disable() { echo 0 > $S/kpatch_$1/enabled || fail "disable $1"; }
 state() { s=$(cat $S/kpatch_$1/state); [ $s = $2 ] || fail "$1 is $s, not $2"; }
 refused() { insmod kpatch-$1.ko 2>/dev/null && fail "$1 was loaded"; echo "== $1"; cat $S/last_refusal; }
 seen() { cat /sys/module/caller/parameters/$1; }
-insmod kpatch.ko || exit 1
+insmod ${CORE:-kpatch}.ko || exit 1
 """
 
 
@@ -66,11 +66,15 @@ def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     shutil.rmtree(place)
 
 
-def boot(target: Target, script: str, *, threads: str = "multi", timeout: float = 200) -> tiny.Result:
+def boot(
+    target: Target, script: str, *, core: str = "kpatch", threads: str = "multi", timeout: float = 200
+) -> tiny.Result:
     """Run ``script`` after the prelude; the kernel's log must be clean and the core module removable."""
     files = {f"m/{name}.ko": path for name, path in target.modules.items()}
     epilogue = "\nrmmod caller 2>/dev/null\nrmmod kpatch || fail 'the core stays'\n"
-    result = tiny.run(target.kernel.vmlinuz, PRELUDE + script + epilogue, files, threads=threads, timeout=timeout)
+    result = tiny.run(
+        target.kernel.vmlinuz, f"CORE={core}\n" + PRELUDE + script + epilogue, files, threads=threads, timeout=timeout
+    )
     result.check()
     return result
 
@@ -182,6 +186,89 @@ def test_wrong_kernel_and_damage_are_refused(target: Target) -> None:
     for name, reason in REFUSALS.items():
         expected = rf"patch: kpatch_bad_{name}\n" + reason.format(release=re.escape(target.kernel.release))
         assert re.search(expected, out), f"{expected}\n{out}"
+
+
+def test_every_step_that_fails_leaves_the_kernel_as_it_was(target: Target) -> None:
+    """The n-th step that can fail does so, and all after it, for n from 1 until nothing fails any more; then the same for disabling."""
+    script = """
+        load top; expect 4444
+        try() {
+            n=0
+            while n=$((n + 1)); do
+                echo $n > $F
+                if $1 2>/dev/null; then break; fi
+                echo 0 > $F
+                echo "$1 $n: $(sed -n 's/^errno: //p' $S/last_refusal)"; $2
+                [ $n -lt 100 ] || fail "it never works"
+            done
+            echo 0 > $F
+        }
+        F=/sys/module/kpatch/parameters/fail_step
+        insmod_two() { insmod kpatch-two.ko; }
+        as_before() { expect 4444; state top enabled; [ -e $S/kpatch_two ] && fail "left in sysfs"; true; }
+        try insmod_two as_before; expect 2222; state top replaced; enable top
+        disable_top() { echo 0 > $S/kpatch_top/enabled; }
+        still_top() { expect 4444; state top enabled; }
+        enable_top() { echo 1 > $S/kpatch_top/enabled; }
+        state top enabled; state two enabled; expect 4444
+        try disable_top still_top; expect 2222
+        still_two() { expect 2222; state top disabled; }
+        try enable_top still_two; expect 4444
+        disable top; disable two; original; unload top; unload two
+    """
+    out = boot(target, script, core="faults").out
+    assert len(re.findall(r"^insmod_two \d+: 12$", out, re.M)) >= 10, out
+    assert len(re.findall(r"^disable_top \d+: 12$", out, re.M)) >= 2, out
+    assert len(re.findall(r"^enable_top \d+: 12$", out, re.M)) >= 3, out
+    assert set(re.findall(r"_t\w+ \d+: (\d+)$", out, re.M)) == {"12"}, out
+
+
+def test_ftrace_can_be_neither_off_nor_switched_off(target: Target) -> None:
+    script = """
+        echo 0 > /proc/sys/kernel/ftrace_enabled
+        refused one; refused ops; original
+        echo 1 > /proc/sys/kernel/ftrace_enabled
+        for name in one ops; do
+            load $name; expect 1111
+            echo 0 2>/dev/null > /proc/sys/kernel/ftrace_enabled
+            [ $(cat /proc/sys/kernel/ftrace_enabled) = 1 ] || fail "ftrace was switched off"
+            expect 1111; disable $name; unload $name
+        done
+    """
+    out = boot(target, script).out
+    assert len(re.findall(r"errno: 16\nreason: function si_meminfo .*ftrace_enabled", out)) == 2, out
+
+
+def test_tracers_on_a_patched_function(target: Target) -> None:
+    """The function tracers and kprobes, on old and new function, before and after the patch."""
+    script = """
+        T=/sys/kernel/tracing
+        for name in one ops; do
+            for tracer in function function_graph; do
+                echo si_meminfo > $T/set_ftrace_filter; echo $tracer > $T/current_tracer
+                load $name; expect 1111
+                grep -q si_meminfo $T/trace || fail "not traced by $tracer"
+                echo nop > $T/current_tracer; expect 1111
+                echo $tracer > $T/current_tracer; expect 1111
+                disable $name; original; enable $name; expect 1111
+                echo nop > $T/current_tracer; expect 1111
+                disable $name; unload $name; original; echo > $T/set_ftrace_filter
+            done
+            echo 'p:old si_meminfo' > $T/kprobe_events; echo 1 > $T/events/kprobes/old/enable
+            load $name; expect 1111
+            echo 'p:new new_si_meminfo' >> $T/kprobe_events; echo 1 > $T/events/kprobes/new/enable
+            expect 1111
+            grep -q 'new: (new_si_meminfo' $T/trace || fail "no kprobe in the new function"
+            echo 0 > $T/events/kprobes/new/enable; echo 0 > $T/events/kprobes/old/enable
+            echo > $T/kprobe_events
+            expect 1111; disable $name; unload $name; original
+        done
+    """
+    boot(target, script)
+
+
+def test_shadow_variables(target: Target) -> None:
+    boot(target, "insmod shadow.ko || fail 'see the log'; rmmod shadow")
 
 
 @pytest.mark.parametrize("names", [("one", "two", "three", "top"), ("ops",)], ids=["direct", "ops"])
