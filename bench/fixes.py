@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import fixes_vm
+from bench import fixes_modules, fixes_vm
 from bench.references import check_module
 from kpatch.build.affected import find_affected
 from kpatch.errors import KpatchError
@@ -55,19 +55,31 @@ MEANINGS = {
     "fixes.wrong_references": "of these, not what the patched object says",
     "fixes.load_tried": "built modules, picked by seed, given to the stock kernel",
     "fixes.loaded": "of these, loaded, exercised, disabled and unloaded with a clean kernel log",
+    "fixes.refused.no_fentry": "refused: the function has no profiling call",
+    "fixes.refused.init_code": "refused: the code ran at start and is gone",
+    "fixes.refused.changed_data": "refused: an initial value changes",
+    "fixes.refused.changed_export": "refused: an EXPORT_SYMBOL comes or goes",
+    "fixes.refused.changed_registration": "refused: a table that is read at start changes",
+    **fixes_modules.MEANINGS,
 }
 EXPLANATION = f"""## Real fixes
 
-All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, each as a diff of
-its own, through `kpatch-build` without any work by hand. A file whose fix also changes a header does not compile
-alone and is not counted as tried: kpatch-build refuses a diff of a header, because not all of its users would be
-rebuilt, and asks for the change to be made in the .c files. What is refused of the others:
+All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, each
+as a diff of its own, through `kpatch-build` without any work by hand. A file whose fix also changes a header
+does not compile alone: `fixes.need_header`, not counted as tried. kpatch-build refuses diffs of headers, because not
+all users of a header would be rebuilt, and asks for the change in the .c files that need it; counted as
+refused they make the share smaller: built / (tried + need_header). What is refused of the others:
 
 - `init-code`: the change is in code that ran at start and is gone;
-- `changed-data`: an initial value changes, which the running kernel has overwritten or copied already; a callback or a
-  shadow variable can carry such a change;
-- `changed-registration`: a new export, parameter or quirk, read only when the kernel starts;
-- `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, most of kernel/trace).
+- `changed-data`: an initial value changes that the running kernel has copied or overwritten already, or that other
+  data points to; a callback or a shadow variable can carry such a change;
+- `changed-registration`: a new quirk or parameter, in a table that is read only when the kernel starts;
+- `changed-export`: an EXPORT_SYMBOL is removed, which a running kernel cannot follow;
+- `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, all of kernel/trace).
+
+Each reference of each module is resolved back: the exported symbol's address in kallsyms plus the constant must be
+the symbol that the patched object names (`bench/references.py`). `fixes.modules.*` is the differ alone on files that
+belong to modules.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
@@ -126,21 +138,23 @@ def _changed_files(old: Path, new: Path) -> list[str]:
     return names
 
 
-def _built_in(tree: PreparedTree, names: Sequence[str]) -> list[str]:
-    """Those of ``names`` that only become code of the image."""
+def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Those of ``names`` that become code of the image only, and, with their object, those of one module."""
     kbuild = Kbuild(tree)
     # All directories in one run of make: one by one they take a second each.
     places = {str(place) for name in names for place in Path(name).parents}
     kbuild.directories(sorted(places))
-    found = []
+    built_in, modular = [], []
     for name in names:
         try:
             units = find_affected(kbuild, [name], [], tree.path, "x86")
         except KpatchError:
             continue
         if all(unit.objname == "vmlinux" for unit in units):
-            found.append(name)
-    return found
+            built_in.append(name)
+        elif len(units) == 1 and units[0].path == f"{name[:-2]}.o":
+            modular.append((name, units[0].target))
+    return built_in, modular
 
 
 def _write_diff(name: str, old: Path, new: Path, place: Path) -> None:
@@ -181,8 +195,8 @@ def _judge(name: str, done: subprocess.CompletedProcess[str]) -> Outcome:
     return Outcome(name, "unchanged" if done.returncode == 3 else "failed", message)
 
 
-def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome]]:
-    """The core module, and what became of every fix."""
+def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], dict[str, float]]:
+    """The core module, what became of every fix of the image, and the figures of those of modules."""
     newer = _source(NEWER)
     core = out / "kpatch.ko"
     done = _kpatch_build(kernel, "--core", "-o", core, temporary=out)
@@ -191,11 +205,13 @@ def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome]]:
     tree = _tree(kernel)
     image = KernelImage.read(kernel.vmlinuz, out)
     symbols = load_symbols(image, out)
-    names = _built_in(tree, _changed_files(tree.path, newer))
-    print(f"  {len(names)} changed files are built into {kernel.release}", flush=True)
+    names, modular = _by_owner(tree, _changed_files(tree.path, newer))
+    print(
+        f"  of the changed files {len(names)} are built into {kernel.release}, {len(modular)} into modules", flush=True
+    )
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tried = pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), names)
-        return core, list(tried)
+        tried = list(pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), names))
+    return core, tried, fixes_modules.compare(modular, tree, newer)
 
 
 def measure() -> dict[str, float]:
@@ -204,7 +220,7 @@ def measure() -> dict[str, float]:
     out = cache.cache_dir() / "fixes"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    core, outcomes = _try_all(kernel, out)
+    core, outcomes, modular = _try_all(kernel, out)
     _write_report(outcomes)
     modules = [outcome.module for outcome in outcomes if outcome.module and outcome.kind == "built"]
     random.Random(SEED).shuffle(modules)
@@ -214,6 +230,7 @@ def measure() -> dict[str, float]:
     tried = count["built"] + count["refused"] + count["failed"]
     codes = Counter(code for outcome in outcomes for code in outcome.codes)
     return {
+        **modular,
         "fixes.tried": tried,
         **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
         "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),
