@@ -9,31 +9,36 @@
  */
 #include "core.h"
 
-#define kp_for_each_callback(object, kind, each)				\
-	for (each = (object)->patch->api->callbacks[kind];			\
-	     each < (object)->patch->api->callbacks_end[kind]; each++)		\
-		if (strcmp((const char *)(unsigned long)(each)->objname,	\
-			   (object)->api.name)) { } else
-
 typedef int (*kp_pre_fn)(struct kpatch_object *object);
 typedef void (*kp_fn)(struct kpatch_object *object);
 
+static bool kp_is_for(const struct kpatch_patch_callback *callback, const struct kp_object *object)
+{
+	return !strcmp((const char *)(unsigned long)callback->objname, object->api.name);
+}
+
 static void kp_call(struct kp_object *object, enum kpatch_callback_kind kind)
 {
+	const struct kpatch_patch *api = object->patch->api;
 	const struct kpatch_patch_callback *each;
 
 	if (!object->prepared)
 		return;
-	kp_for_each_callback(object, kind, each)
-		((kp_fn)(unsigned long)each->fn)(&object->api);
+	for (each = api->callbacks[kind]; each < api->callbacks_end[kind]; each++)
+		if (kp_is_for(each, object))
+			((kp_fn)(unsigned long)each->fn)(&object->api);
 }
 
 int kp_pre_patch(struct kp_object *object)
 {
+	const struct kpatch_patch *api = object->patch->api;
 	const struct kpatch_patch_callback *each;
 	int err;
 
-	kp_for_each_callback(object, KPATCH_PRE_PATCH, each) {
+	for (each = api->callbacks[KPATCH_PRE_PATCH];
+	     each < api->callbacks_end[KPATCH_PRE_PATCH]; each++) {
+		if (!kp_is_for(each, object))
+			continue;
 		err = ((kp_pre_fn)(unsigned long)each->fn)(&object->api);
 		if (err)
 			return err > 0 ? -EINVAL : err;

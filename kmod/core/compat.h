@@ -37,7 +37,8 @@
 #ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
 #define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT)
 #else
-#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT | FTRACE_OPS_FL_SAVE_REGS)
+#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT |	\
+				 FTRACE_OPS_FL_SAVE_REGS)
 #endif
 
 #ifdef KP_HAVE_FTRACE_REGS_SET_IP
@@ -88,6 +89,7 @@ static inline void kp_synchronize_tasks(void)
 static inline bool kp_task_on_cpu(const struct task_struct *task)
 {
 #ifdef CONFIG_SMP
+	/* Pairs with finish_task(): after 0 the saved stack pointer is the task's last. */
 	return smp_load_acquire(&task->on_cpu);
 #else
 	return task == current;

@@ -25,6 +25,7 @@
  */
 #include "core.h"
 
+/* Protects everything that hangs on kp_patches and kp_hooks, and serialises switches. */
 DEFINE_MUTEX(kp_mutex);
 LIST_HEAD(kp_patches);
 struct kobject *kp_root;
@@ -94,7 +95,8 @@ static void kp_commit(struct kp_patch *patch)
 		each->state = each == patch ? KP_DISABLED : KP_REPLACED;
 		kp_disarm(each);
 		module_put(each->mod);
-		pr_notice("patch %s %s\n", each->mod->name, each == patch ? "disabled" : "replaced");
+		pr_notice("patch %s %s\n", each->mod->name,
+			  each == patch ? "disabled" : "replaced");
 	}
 }
 
@@ -108,7 +110,8 @@ static int kp_prepare(struct kp_patch *patch)
 			continue;
 		err = kp_pre_patch(object);
 		if (err) {
-			kp_refuse_reason("pre_patch callback for %s returned %d", object->api.name, err);
+			kp_refuse_reason("pre_patch callback for %s returned %d",
+					 object->api.name, err);
 			return err;
 		}
 	}

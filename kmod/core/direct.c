@@ -37,12 +37,12 @@ void kp_trampoline_set(const struct kp_func *func, unsigned int slot, bool on)
 /* Let each trampoline of the hook know the one below it. */
 static void kp_link_trampolines(struct kp_hook *hook)
 {
-	struct kp_func *func, *below;
+	unsigned long below = 0;
+	struct kp_func *func;
 
-	list_for_each_entry(func, &hook->funcs, stack_node) {
-		below = list_next_entry(func, stack_node);
-		WRITE_ONCE(func->object->patch->api->trampolines.below[func->index],
-			   list_entry_is_head(below, &hook->funcs, stack_node) ? 0 : kp_trampoline(below));
+	list_for_each_entry_reverse(func, &hook->funcs, stack_node) {
+		WRITE_ONCE(func->object->patch->api->trampolines.below[func->index], below);
+		below = kp_trampoline(func);
 	}
 }
 

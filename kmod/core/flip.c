@@ -87,6 +87,7 @@ static void kp_store(void)
 		list_for_each_entry(func, &hook->funcs, stack_node)
 			kp_trampoline_set(func, slot, func->next_live);
 	}
+	/* After the states; who reads the new number must find them written. */
 	smp_store_release(&kpatch_slot, slot);
 }
 

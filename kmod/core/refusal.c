@@ -93,7 +93,8 @@ void kp_refuse_inuse(const struct kp_inuse *inuse)
 	static char symbol[KSYM_SYMBOL_LEN], name[KSYM_SYMBOL_LEN];
 	int at = 0;
 
-	kp_refuse_reason("in use by %u task%s", inuse->nr_blockers, inuse->nr_blockers == 1 ? "" : "s");
+	kp_refuse_reason("in use by %u task%s", inuse->nr_blockers,
+			 inuse->nr_blockers == 1 ? "" : "s");
 	for (i = 0; i < nr; i++) {
 		const struct kp_blocker *blocker = &inuse->blockers[i];
 
@@ -102,7 +103,8 @@ void kp_refuse_inuse(const struct kp_inuse *inuse)
 		pr_notice("%s: in use: pid %d (%s) is in %s, at %s\n", kp_refused_patch,
 			  blocker->pid, blocker->comm, name, symbol);
 		at += scnprintf(kp_blockers + at, sizeof(kp_blockers) - at,
-				"blocker: %d\t%s\t%s\t%s\n", blocker->pid, blocker->comm, name, symbol);
+				"blocker: %d\t%s\t%s\t%s\n",
+				blocker->pid, blocker->comm, name, symbol);
 	}
 }
 

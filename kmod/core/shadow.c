@@ -91,7 +91,8 @@ static void *kp_shadow_add(void *obj, unsigned long id, size_t size, gfp_t gfp,
 		return shadow->data;
 	kfree(shadow);
 	if (err)
-		pr_err("constructor of shadow variable <%px, %lx> failed (error %d)\n", obj, id, err);
+		pr_err("constructor of shadow variable <%p, %lx> failed (error %d)\n",
+		       obj, id, err);
 	return old ? old->data : NULL;
 }
 
@@ -114,7 +115,7 @@ void *kpatch_shadow_alloc(void *obj, unsigned long id, size_t size, gfp_t gfp,
 	void *data;
 
 	data = kp_shadow_add(obj, id, size, gfp, ctor, ctor_data, &existed);
-	WARN(existed, "kpatch: duplicate shadow variable <%px, %lx>\n", obj, id);
+	WARN(existed, "kpatch: duplicate shadow variable <%p, %lx>\n", obj, id);
 	return existed ? NULL : data;
 }
 EXPORT_SYMBOL_GPL(kpatch_shadow_alloc);

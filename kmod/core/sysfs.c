@@ -57,7 +57,9 @@ static ssize_t kp_enabled_store(struct kobject *kobj, struct kobj_attribute *att
 	mutex_unlock(&kp_mutex);
 	return err ?: count;
 }
-static struct kobj_attribute kp_enabled = __ATTR(enabled, 0644, kp_enabled_show, kp_enabled_store);
+
+static struct kobj_attribute kp_enabled =
+	__ATTR(enabled, 0644, kp_enabled_show, kp_enabled_store);
 
 static ssize_t kp_replace_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
@@ -85,7 +87,9 @@ KP_ATTR_RO(kp_state, "state", 0444);
 
 static ssize_t kp_pause_us_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%llu\n", div_u64(READ_ONCE(to_patch(kobj)->pause_ns), NSEC_PER_USEC));
+	u64 pause_ns = READ_ONCE(to_patch(kobj)->pause_ns);
+
+	return sysfs_emit(buf, "%llu\n", div_u64(pause_ns, NSEC_PER_USEC));
 }
 KP_ATTR_RO(kp_pause_us, "pause_us", 0444);
 
@@ -117,7 +121,8 @@ static ssize_t kp_method_show(struct kobject *kobj, struct kobj_attribute *attr,
 KP_ATTR_RO(kp_method, "method", 0444);
 
 static struct attribute *kp_patch_attrs[] = {
-	&kp_enabled.attr, &kp_replace.attr, &kp_checksum.attr, &kp_state.attr, &kp_pause_us.attr, NULL
+	&kp_enabled.attr, &kp_replace.attr, &kp_checksum.attr, &kp_state.attr,
+	&kp_pause_us.attr, NULL
 };
 ATTRIBUTE_GROUPS(kp_patch);
 
@@ -129,6 +134,7 @@ ATTRIBUTE_GROUPS(kp_func);
 static struct attribute *kp_root_attrs[] = {
 	&kp_version.attr, &kp_last_refusal.attr, NULL
 };
+
 static const struct attribute_group kp_root_group = { .attrs = kp_root_attrs };
 
 /* kp_unload() waits for this one, and frees the memory itself. */
@@ -174,7 +180,8 @@ static int kp_sysfs_add_object(struct kp_object *object)
 		return err;
 	object->kobj_added = true;
 	kp_for_each_func(object, func) {
-		err = kp_fault() ? -ENOMEM : kobject_add(&func->kobj, &object->kobj, "%s,%u", func->name, func->sympos);
+		err = kp_fault() ? -ENOMEM :
+		      kobject_add(&func->kobj, &object->kobj, "%s,%u", func->name, func->sympos);
 		if (err)
 			return err;
 		func->kobj_added = true;
