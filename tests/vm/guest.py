@@ -60,12 +60,15 @@ class Result:
 
 
 class Guest:
-    """One virtual machine with a disk of its own above a shared image; a context manager."""
+    """One virtual machine with a disk of its own above a shared image; a context manager.
+
+    ``boot_seconds``: how long the last boot took until everything was up; ``work``: its directory of disks and logs.
+    """
 
     def __init__(self, image: GuestImage, name: str = "guest", disks: tuple[Path, ...] = ()) -> None:
         self.image = image
         self.boot_seconds = 0.0
-        self._work = Path(tempfile.mkdtemp(prefix=f"kpatch-{name}-"))
+        self.work = Path(tempfile.mkdtemp(prefix=f"kpatch-{name}-"))
         self._disks = [self._overlay(disk, index) for index, disk in enumerate([image.disk, *disks])]
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -80,7 +83,7 @@ class Guest:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.kill()
-        shutil.rmtree(self._work, ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -90,7 +93,7 @@ class Guest:
         self._boots += 1
         started = time.monotonic()
         argv = self._argv(f"{KERNEL_ARGUMENTS.replace('/dev/vda', root)} {QUIET_SYSTEMD} {arguments}".strip())
-        with open(self._work / "qemu.log", "ab") as log:
+        with open(self.work / "qemu.log", "ab") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._connect(started + 10)
         ready = self._receive(started + BOOT_TIMEOUT, "booting")
@@ -166,7 +169,7 @@ class Guest:
 
     def assert_clean_log(self) -> None:
         """No warning, bug, oops, stall or lockdep splat since the guest was created, over all boots."""
-        for log in sorted(self._work.glob("console-*.log")):
+        for log in sorted(self.work.glob("console-*.log")):
             lines = log.read_text(errors="replace").splitlines()
             bad = [index for index, line in enumerate(lines) if SPLAT.search(line)]
             if bad:
@@ -177,13 +180,13 @@ class Guest:
 
     @property
     def _console_path(self) -> Path:
-        return self._work / f"console-{self._boots:02}.log"
+        return self.work / f"console-{self._boots:02}.log"
 
     def _tail(self) -> str:
         return "-- the console's end:\n" + "\n".join(self.console().splitlines()[-60:])
 
     def _overlay(self, disk: Path, index: int) -> Path:
-        path = self._work / f"disk{index}.qcow2"
+        path = self.work / f"disk{index}.qcow2"
         argv: list[str | Path] = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", path]
         subprocess.run(argv, check=True, timeout=60)
         return path
@@ -199,7 +202,7 @@ class Guest:
             *["-kernel", str(self.image.kernel.vmlinuz), "-initrd", str(self.image.initramfs), "-append", arguments],
             *drives,
             *["-serial", f"file:{self._console_path}"],
-            *["-chardev", f"socket,id=agent,path={self._work / 'agent'},server=on,wait=off"],
+            *["-chardev", f"socket,id=agent,path={self.work / 'agent'},server=on,wait=off"],
             *["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=agent"],
             *["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
             *["-device", "virtio-rng-pci"],
@@ -209,11 +212,11 @@ class Guest:
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
-                connection.connect(str(self._work / "agent"))
+                connection.connect(str(self.work / "agent"))
             except OSError as error:
                 connection.close()
                 if time.monotonic() > deadline or self._ended():
-                    log = (self._work / "qemu.log").read_text(errors="replace")
+                    log = (self.work / "qemu.log").read_text(errors="replace")
                     raise GuestError(f"qemu does not answer: {error}\n{log}") from error
                 time.sleep(0.02)
             else:

@@ -15,6 +15,10 @@ __all__ = ["StockKernel", "newest_release", "stock_kernel"]
 SERIES = "6.1"
 
 
+class AptError(AssertionError):
+    """apt could not do, or does not know, what it was asked for."""
+
+
 @dataclass(frozen=True)
 class StockKernel:
     """One unpacked kernel: ``root`` holds boot/, lib/modules/RELEASE, usr/src and usr/lib/linux-kbuild-*."""
@@ -49,7 +53,7 @@ def newest_release(series: str = SERIES) -> str:
     found: list[str] = []
     for attempt in ("as it is", "updated"):
         if attempt == "updated":
-            _apt("apt-get", "-qq", "update")
+            _update_lists()
         listed = _apt("apt-cache", "search", "--names-only", pattern)
         found = [match[1] for line in listed.splitlines() if (match := re.match(pattern, line.split(" ")[0]))]
         if found:
@@ -60,7 +64,14 @@ def newest_release(series: str = SERIES) -> str:
 
 def stock_kernel(release: str | None = None) -> StockKernel:
     """The stock kernel ``release`` (default: the newest), downloaded and unpacked on first use."""
-    release = release or newest_release()
+    try:
+        return _cached(release or newest_release())
+    except AptError:  # the mirror has gone on since the lists were fetched
+        _update_lists()
+        return _cached(release or newest_release())
+
+
+def _cached(release: str) -> StockKernel:
     version = _version(f"linux-image-{release}")
     place = cache.entry("kernels", f"{release}_{version}", lambda directory: _fetch(release, version, directory))
     return StockKernel(release, place)
@@ -80,11 +91,7 @@ def _fetch(release: str, version: str, directory: Path) -> None:
     if version not in _apt("apt-cache", "madison", f"linux-kbuild-{SERIES}"):
         names.remove(f"linux-kbuild-{SERIES}")
     wanted = [f"{name}={version}" for name in names]
-    try:
-        _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
-    except AssertionError:  # lists older than the mirror
-        _apt("apt-get", "-qq", "update")
-        _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
+    _apt("apt-get", "-qq", "download", *wanted, cwd=debs)
     for deb in sorted(debs.iterdir()):
         subprocess.run(["dpkg-deb", "-x", deb, directory], check=True, timeout=300)
         deb.unlink()
@@ -94,11 +101,19 @@ def _fetch(release: str, version: str, directory: Path) -> None:
 def _version(package: str) -> str:
     shown = _apt("apt-cache", "show", "--no-all-versions", package)
     match = re.search(r"^Version: (\S+)$", shown, re.MULTILINE)
-    assert match, f"apt knows no version of {package}"
+    if not match:
+        raise AptError(f"apt knows no version of {package}")
     return match[1]
+
+
+def _update_lists() -> None:
+    """Fetch apt's lists; apt itself does not wait for another run that does the same."""
+    with cache.locked(Path("/run/lock/kpatch-bootstrap.lock")):
+        _apt("apt-get", "-qq", "update")
 
 
 def _apt(*argv: str, cwd: Path | None = None) -> str:
     done = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, f"{' '.join(argv)}: status {done.returncode}\n{done.stderr}"
+    if done.returncode != 0:
+        raise AptError(f"{' '.join(argv)}: status {done.returncode}\n{done.stderr}")
     return done.stdout

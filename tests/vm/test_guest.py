@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,43 @@ def test_a_warning_in_the_kernel_log_and_a_panic_are_seen(image: GuestImage) -> 
             guest.assert_clean_log()
         with pytest.raises(GuestError, match=r"(?s)the guest died.*sysrq: Trigger a crash"):
             guest.run("echo c >/proc/sysrq-trigger", timeout=60)
+
+
+def test_no_machine_outlives_a_run_that_is_killed(image: GuestImage) -> None:
+    script = (
+        "import sys, time\n"
+        "from tests.vm.guest import Guest\n"
+        "from tests.vm.image import guest_image\n"
+        "from tests.vm.kernels import stock_kernel\n"
+        "machine = Guest(guest_image(stock_kernel()), 'orphan')\n"
+        "print(machine.work, flush=True)\n"
+        "machine.boot()\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    work = run.stdout.readline().strip()
+    try:
+        deadline = time.monotonic() + 60
+        while not machines(work):
+            assert time.monotonic() < deadline, "the machine was started"
+            time.sleep(0.1)
+        run.kill()
+        run.wait()
+        while machines(work):
+            assert time.monotonic() < deadline, "the machine ended with the run"
+            time.sleep(0.1)
+    finally:
+        run.stdout.close()
+        shutil.rmtree(work)
+
+
+def machines(work: str) -> list[str]:
+    """Process ids of the QEMUs that use the directory ``work``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if b"qemu-system" in (line := path.read_bytes()) and work.encode() in line:
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
