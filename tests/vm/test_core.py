@@ -189,7 +189,7 @@ def test_wrong_kernel_and_damage_are_refused(target: Target) -> None:
 
 
 def test_every_step_that_fails_leaves_the_kernel_as_it_was(target: Target) -> None:
-    """The n-th step that can fail does so, and all after it, for n from 1 until nothing fails; then disabling alike."""
+    """The n-th step that can fail does so, and all after it, for n from 1 until nothing fails; disabling alike."""
     script = """
         load top; expect 4444
         try() {
