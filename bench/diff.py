@@ -10,26 +10,22 @@ from pathlib import Path
 
 from kpatch.diff.api import diff_objects
 from kpatch.elf.object import ElfObject
-from tests.vm import cache
+from kpatch.kernel.cache import cache_root
 
 REPEATS = 5
 MEANINGS = {
-    "diff.per_pair_ms": "median over the object pairs of real fixes, in one process, reading included",
-    "diff.process_ms": "the pair of median size through kpatch-diff as a process",
-    "diff.largest_s": "the largest pair of the real fixes, in one process",
-    "diff.largest_bytes": "size of that pair's original object",
+    "diff.per_pair_ms": "median over the stock objects of real fixes, each with itself, in one process",
+    "diff.process_ms": "the object of median size through kpatch-diff as a process",
+    "diff.largest_s": "the largest of these objects, in one process",
+    "diff.largest_bytes": "its size",
 }
 EXPLANATION = ""
 
 
 def _pairs() -> list[tuple[Path, Path]]:
-    work = cache.cache_dir() / "fixes"
-    found = []
-    for patched in (work / "patched").rglob("*.o"):
-        original = work / "original" / patched.relative_to(work / "patched")
-        if original.exists() and not patched.is_relative_to(work / "patched" / "scripts"):
-            found.append((original, patched))
-    return sorted(found, key=lambda pair: pair[0].stat().st_size)
+    """The originals that `python -m bench fixes` compiled, each with itself: all of it is read and compared."""
+    objects = (cache_root() / "build").glob("*/objects/*.o")
+    return [(path, path) for path in sorted(objects, key=lambda path: path.stat().st_size)]
 
 
 def _seconds(original: Path, patched: Path) -> float:
@@ -52,10 +48,10 @@ def _process_seconds(original: Path, patched: Path) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Time the pairs that the measurement of real fixes compiled."""
+    """Time the objects that the measurement of real fixes compiled."""
     pairs = _pairs()
     if not pairs:
-        print("  skipped: the pairs of `python -m bench fixes` are not there")
+        print("  skipped: there are no objects: run `python -m bench fixes` first")
         return {}
     times = [_seconds(*pair) for pair in pairs]
     middle = pairs[len(pairs) // 2]
