@@ -27,6 +27,8 @@ class Users:
         self.pointers: dict[Entity, set[Entity]] = defaultdict(set)
         #: whether data or a code fragment refers to it
         self.elsewhere: set[Entity] = set()
+        #: symbols of other objects whose address code or data holds
+        self.foreign_pointers: set[str] = set()
         #: functions joined by jumps into each other's middle: they can only change together
         self.joined: dict[Entity, set[Entity]] = defaultdict(set)
         for function in view.functions:
@@ -42,6 +44,8 @@ class Users:
             target = ref.target
             if isinstance(target, Section) and target.name not in view.machine.fragment_sections:
                 self._join_table(view, function, target)
+            if ref.kind == "ext" and not view.machine.is_branch(body.data, at):
+                self.foreign_pointers.add(str(target))
             if not isinstance(target, Entity):
                 continue
             if not target.is_function:
@@ -69,6 +73,8 @@ class Users:
             return
         for reloc in section.relocs:
             ref = view.ref(section, reloc)
+            if ref.kind == "ext":
+                self.foreign_pointers.add(str(ref.target))
             if isinstance(ref.target, Entity) and (ref.offset == 0 or not ref.target.is_function):
                 self.elsewhere.add(ref.target)
 

@@ -43,6 +43,7 @@ class Inclusion:
         self.out = ElfObject(self.view.obj.machine, self.view.obj.order, self.view.obj.flags, self.view.obj.osabi)
         self.symbols: dict[Entity, Symbol] = {}
         self._undefined: dict[str, Symbol] = {}
+        self._address_taken: set[str] = set()
         self._copies: dict[tuple[Section, int], tuple[Section, int]] = {}
         #: by place and length: a replacement of no bytes begins where the next one begins
         self._fragments: dict[tuple[Section, int, int], tuple[Section, int]] = {}
@@ -305,6 +306,8 @@ class Inclusion:
     def _place_of(self, section: Section, field: int, start: int, ref: Ref) -> tuple[Symbol, int]:
         target = ref.target
         if ref.kind == "ext":
+            if not self._enters(section, field) and target not in self.original_users.foreign_pointers:
+                self._address_taken.add(str(target))
             return self.undefined(str(target)), ref.offset
         if ref.kind in ("str", "const"):
             assert isinstance(target, bytes)
@@ -317,12 +320,16 @@ class Inclusion:
             if target in self.symbols and (special or ref.offset):
                 # An entry of the copy, or a jump inside of it: also where it is a copy of unchanged code.
                 return self.symbols[target], ref.offset
-            branch = special or (section.is_text and self.view.machine.is_branch(section.data, field))
-            return self._function(target, ref, branch)
+            return self._function(target, ref, self._enters(section, field))
         if isinstance(target, Entity):
             return self._object(target), ref.offset
         assert isinstance(target, Section)
         return self._section_place(section, field, target, ref.offset)
+
+    def _enters(self, section: Section, field: int) -> bool:
+        """Whether the reference at ``field`` is no pointer: a call or jump, or an entry of a special section."""
+        machine = self.view.machine
+        return section.name in machine.specials or (section.is_text and machine.is_branch(section.data, field))
 
     def _function(self, target: Entity, ref: Ref, branch: bool) -> tuple[Symbol, int]:
         original = self.comparer.twins.original.get(target)
@@ -341,7 +348,11 @@ class Inclusion:
 
     def _check_sealed(self, original: Entity, branch: bool) -> None:
         """A pointer that no code held before may lead to a landing pad that the kernel took away."""
-        if branch or not self._has_landing_pad(original):
+        if branch:
+            return
+        if not self._address_was_taken(original):
+            self._address_taken.add(original.name)
+        if not self._has_landing_pad(original):
             return
         sealed = any(entry.special.drop for entry in self.comparer.tables[0].entries_of(original))
         if (sealed or original.symbol.bind == c.STB_LOCAL) and not self._address_was_taken(original):
@@ -442,6 +453,7 @@ class Inclusion:
             section.flags &= ~(c.SHF_MERGE | c.SHF_STRINGS)
             section.entsize = 0
         self.result.references = sorted(self._undefined)
+        self.result.address_taken = sorted(self._address_taken)
 
     def _refuse(self, code: str, symbol: str, section: str, message: str, remedy: str = "") -> None:
         refusal = Refusal(code, symbol, section, message, remedy or "leave this part of the change out")

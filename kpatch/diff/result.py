@@ -50,6 +50,9 @@ class DiffResult:
     new_data: list[str] = field(default_factory=list)
     special: dict[str, int] = field(default_factory=dict)
     references: list[str] = field(default_factory=list)
+    #: of ``references``: symbols whose address the original object did not take; a function among them may have lost
+    #: its landing pad where the kernel seals for indirect branch tracking
+    address_taken: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
@@ -64,6 +67,7 @@ class DiffResult:
             "new_data": self.new_data,
             "special": self.special,
             "references": [{"symbol": name} for name in self.references],
+            "address_taken": self.address_taken,
             "warnings": self.warnings,
             "refusals": [vars(refusal) for refusal in self.refusals],
         }

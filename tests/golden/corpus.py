@@ -8,6 +8,7 @@ shows and what must come out; a key with a compiler in parentheses holds for tha
     parts: functions that change with them, without a redirection of their own
     new: functions that only the patched object has
     data: objects that are copied
+    address_taken: where said: functions whose address the original object did not take
     refusals: code:symbol
     warnings: how many
     flags: further compiler flags
@@ -163,7 +164,7 @@ def disagreements(item: Item, found: dict[str, Any]) -> list[str]:
         "new": "new_functions",
         "data": "new_data",
         "refusals": "refusals",
-    }
+    } | ({"address_taken": "address_taken"} if item.says("address_taken") else {})
     wanted: dict[str, Any] = {key: sorted(item.says(key).split()) for key in names}
     actual: dict[str, Any] = {key: sorted(found[name]) for key, name in names.items()}
     wanted |= {"status": item.says("status"), "warnings": int(item.says("warnings") or 0)}
