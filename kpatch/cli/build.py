@@ -168,7 +168,8 @@ def _check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says; returns the exit status."""
     _check(args)
-    from kpatch.build.pipeline import BuildRequest, build, build_core_module
+    from kpatch.build.pipeline import build, build_core_module
+    from kpatch.build.request import BuildRequest
     from kpatch.build.stages import Stages
     from kpatch.kernel.release import Explicit
 
