@@ -26,6 +26,8 @@
 /* Written by the build side, beside the sections that they bound. */
 extern const struct kpatch_patch_func kpatch_funcs[], kpatch_funcs_end[];
 extern const struct kpatch_patch_build kpatch_build_info;
+extern const struct kpatch_patch_reloc kpatch_relocs[], kpatch_relocs_end[];
+extern const struct kpatch_patch_object kpatch_objects[], kpatch_objects_end[];
 extern const unsigned int kpatch_flags;
 
 #define KPATCH_DECLARE_CALLBACKS(kind)						\
@@ -42,6 +44,10 @@ KPATCH_DECLARE_CALLBACKS(post_unpatch);
 	.funcs = kpatch_funcs,							\
 	.funcs_end = kpatch_funcs_end,						\
 	.build = &kpatch_build_info,						\
+	.relocs = kpatch_relocs,						\
+	.relocs_end = kpatch_relocs_end,					\
+	.objects = kpatch_objects,						\
+	.objects_end = kpatch_objects_end,					\
 	.callbacks = {								\
 		[KPATCH_PRE_PATCH] = kpatch_callbacks_pre_patch,		\
 		[KPATCH_POST_PATCH] = kpatch_callbacks_post_patch,		\

@@ -33,7 +33,8 @@
  * @objname:	"vmlinux", or the module's name (const char *, relocation)
  * @new_size:	bytes of the new function
  * @old_size:	bytes of the function symbol in the shipped kernel's object
- * @sympos:	1-based rank by address among namesakes in @objname; 0: unique
+ * @sympos:	1-based rank among namesakes in @objname: by address in vmlinux, in
+ *		the order of the symbol table in a module; 0: unique
  * @flags:	KPATCH_FUNC_*
  * @reserved:	0
  */
@@ -80,6 +81,48 @@ struct kpatch_patch_callback {
 	__u64 objname;
 };
 
+/**
+ * struct kpatch_patch_reloc - a reference from new code into a module (.kpatch.relocs)
+ * @place:	the bytes to write, in the patch module (relocation)
+ * @objname:	the module that the new code is for: written each time when that
+ *		one comes (const char *, relocation)
+ * @symbol:	symbol name as kallsyms shows it (const char *, relocation)
+ * @symobj:	module that has the symbol: @objname, or one that it depends on
+ *		(const char *, relocation)
+ * @addend:	as in the ELF relocation
+ * @sympos:	1-based rank among namesakes in @symobj's symbol table, in the
+ *		table's order; 0: unique
+ * @type:	R_X86_64_64, _32, _32S, _PC32, _PLT32 or _PC64
+ */
+struct kpatch_patch_reloc {
+	__u64 place;
+	__u64 objname;
+	__u64 symbol;
+	__u64 symobj;
+	__s64 addend;
+	__u32 sympos;
+	__u32 type;
+};
+
+/**
+ * struct kpatch_patch_object - the one build of a module that fits (.kpatch.objects)
+ * @name:	of the module (const char *, relocation)
+ * @build_id:	GNU build-id of the shipped .ko (bytes, relocation)
+ * @build_id_len: bytes at @build_id
+ * @flags:	0
+ * @reserved:	0
+ *
+ * One for each module that the patch has functions for, or whose symbols its
+ * relocations name.
+ */
+struct kpatch_patch_object {
+	__u64 name;
+	__u64 build_id;
+	__u32 build_id_len;
+	__u32 flags;
+	__u64 reserved;
+};
+
 #ifdef __KERNEL__
 
 #include <linux/build_bug.h>
@@ -89,6 +132,8 @@ struct kpatch_patch_callback {
 static_assert(sizeof(struct kpatch_patch_func) == 56);
 static_assert(sizeof(struct kpatch_patch_build) == 48);
 static_assert(sizeof(struct kpatch_patch_callback) == 16);
+static_assert(sizeof(struct kpatch_patch_reloc) == 48);
+static_assert(sizeof(struct kpatch_patch_object) == 32);
 
 enum kpatch_callback_kind {
 	KPATCH_PRE_PATCH,
@@ -134,6 +179,10 @@ struct kpatch_trampolines {
  * @funcs:	.kpatch.funcs
  * @funcs_end:	behind the last one
  * @build:	.kpatch.build
+ * @relocs:	.kpatch.relocs
+ * @relocs_end:	behind the last one
+ * @objects:	.kpatch.objects
+ * @objects_end: behind the last one
  * @callbacks:	.kpatch.callbacks.<kind>, by enum kpatch_callback_kind
  * @callbacks_end: behind the last ones
  * @flags:	KPATCH_FLAG_*
@@ -145,6 +194,10 @@ struct kpatch_patch {
 	const struct kpatch_patch_func *funcs;
 	const struct kpatch_patch_func *funcs_end;
 	const struct kpatch_patch_build *build;
+	const struct kpatch_patch_reloc *relocs;
+	const struct kpatch_patch_reloc *relocs_end;
+	const struct kpatch_patch_object *objects;
+	const struct kpatch_patch_object *objects_end;
 	const struct kpatch_patch_callback *callbacks[KPATCH_NR_CALLBACKS];
 	const struct kpatch_patch_callback *callbacks_end[KPATCH_NR_CALLBACKS];
 	unsigned int flags;

@@ -30,6 +30,13 @@ _FLAG_REPLACE = 1
 _FUNCS = ".kpatch.funcs"
 _STRINGS = ".kpatch.strings"
 _CALLBACKS = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
+_TABLES = {
+    "kpatch_funcs": _FUNCS,
+    "kpatch_relocs": ".kpatch.relocs",
+    "kpatch_objects": ".kpatch.objects",
+    **{f"kpatch_callbacks_{kind}": f".kpatch.callbacks.{kind}" for kind in _CALLBACKS},
+}
+"""What the symbol at the start of a table is called; the one at its end has ``_end`` behind that."""
 
 AnchorReloc = Callable[[int, int, int], Reloc]
 """(offset, relocation type, link-time address of the kernel) -> relocation."""
@@ -125,12 +132,9 @@ class FunctionTable:
 
 def _bounds(obj: ElfObject, suffix: str) -> None:
     """Symbols at the start or the end of the tables, in empty contributions to them."""
-    table = obj.add_section(Section(_FUNCS, flags=c.SHF_ALLOC, addralign=8))
-    obj.add_symbol(Symbol("kpatch_funcs" + suffix, table, bind=c.STB_GLOBAL, type=c.STT_OBJECT))
-    for kind in _CALLBACKS:
-        section = obj.add_section(Section(f".kpatch.callbacks.{kind}", flags=c.SHF_ALLOC, addralign=8))
-        name = f"kpatch_callbacks_{kind}{suffix}"
-        obj.add_symbol(Symbol(name, section, bind=c.STB_GLOBAL, type=c.STT_OBJECT))
+    for name, table in _TABLES.items():
+        section = obj.add_section(Section(table, flags=c.SHF_ALLOC, addralign=8))
+        obj.add_symbol(Symbol(name + suffix, section, bind=c.STB_GLOBAL, type=c.STT_OBJECT))
 
 
 def first_object(machine: int) -> ElfObject:

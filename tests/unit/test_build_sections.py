@@ -113,9 +113,10 @@ def test_the_build_and_the_bounds() -> None:
     info = last.section(".modinfo")
     assert info is not None and info.data == b"kpatch_name=x\0kpatch_cves=A,B\0"
     kinds = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
-    assert all(first.symbol(f"kpatch_callbacks_{kind}") for kind in kinds)
-    assert all(last.symbol(f"kpatch_callbacks_{kind}_end") for kind in kinds)
-    assert first.symbol("kpatch_funcs") and last.symbol("kpatch_funcs_end")
+    for table in ("funcs", "relocs", "objects", *(f"callbacks_{kind}" for kind in kinds)):
+        start, end = first.symbol(f"kpatch_{table}"), last.symbol(f"kpatch_{table}_end")
+        assert start and start.section and end and end.section
+        assert start.section.name == end.section.name == f".kpatch.{table.replace('_', '.', 1)}"
 
 
 def test_an_unknown_build_id_is_left_empty() -> None:

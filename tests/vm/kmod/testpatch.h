@@ -62,17 +62,25 @@
 	asm(".globl kpatch_callbacks_" #kind "_end\n"				\
 	    ".set kpatch_callbacks_" #kind "_end, kpatch_callbacks_" #kind " + 16")
 
-#define NO_CALLBACK(kind)							\
-	asm(".pushsection .kpatch.callbacks." #kind ", \"a\"\n"			\
-	    ".globl kpatch_callbacks_" #kind ", kpatch_callbacks_" #kind "_end\n" \
-	    "kpatch_callbacks_" #kind ":\nkpatch_callbacks_" #kind "_end:\n"	\
+/* An empty table, with its bounds. */
+#define NO_TABLE(section, name)							\
+	asm(".pushsection " section ", \"a\"\n"				\
+	    ".globl kpatch_" name ", kpatch_" name "_end\n"			\
+	    "kpatch_" name ":\nkpatch_" name "_end:\n"				\
 	    ".popsection")
+
+#define NO_CALLBACK(kind) NO_TABLE(".kpatch.callbacks." #kind, "callbacks_" #kind)
 
 #define NO_CALLBACKS								\
 	NO_CALLBACK(pre_patch);							\
 	NO_CALLBACK(post_patch);						\
 	NO_CALLBACK(pre_unpatch);						\
 	NO_CALLBACK(post_unpatch)
+
+#ifndef TEST_MODULES
+NO_TABLE(".kpatch.relocs", "relocs");
+NO_TABLE(".kpatch.objects", "objects");
+#endif
 
 static const u8 test_build_id[] = { TEST_BUILD_ID };
 
