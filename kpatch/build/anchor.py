@@ -7,18 +7,29 @@ which moves the image as a whole, does not matter.  Per-CPU symbols use a per-CP
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kpatch.build.match import Match
 from kpatch.elf import const as c
-from kpatch.elf.object import ElfObject, Reloc, Symbol
+from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import Unpatchable
 from kpatch.kernel.ksymtab import Anchors, Export, Exports, choose_anchors
+from kpatch.kernel.modules import module_name
 from kpatch.kernel.symbols import SymbolTable
 
-__all__ = ["Anchored", "AnchoredSymbol", "Anchorer", "anchor_object"]
+__all__ = [
+    "Anchored",
+    "AnchoredSymbol",
+    "Anchorer",
+    "ModuleSymbol",
+    "anchor_object",
+    "drop_unused",
+    "is_for_patches",
+    "locate",
+    "undefined_symbols",
+]
 
 _HINT = (
     "change the patch so that it does without these symbols, or bring their code into the patch; when the symbol "
@@ -39,18 +50,38 @@ class AnchoredSymbol:
     references: int
 
 
+@dataclass(frozen=True)
+class ModuleSymbol:
+    """A place in a module as the core finds it: ``sympos`` is 0, or the rank in the symbol table from 1."""
+
+    module: str
+    name: str
+    sympos: int
+    offset: int
+
+
 @dataclass
 class Anchored:
     """What became of the undefined symbols of one object.
 
     ``kept``: exported ones, left to the module loader; ``namespaces`` that the module must import
-    for them; ``modules`` (other than vmlinux) that export some of them.
+    for them; ``modules`` (other than vmlinux) that export some of them.  ``in_modules``: symbols of
+    modules that the core looks up when the module is there.
     """
 
     anchored: list[AnchoredSymbol] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     namespaces: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
+    in_modules: list[ModuleSymbol] = field(default_factory=list)
+
+    def keep(self, export: Export) -> None:
+        """Leave a reference to ``export`` to the module loader."""
+        self.kept.append(export.name)
+        if export.namespace:
+            self.namespaces.add(export.namespace)
+        if export.module != "vmlinux":
+            self.modules.add(module_name(export.module))
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain data; addresses are link-time addresses in hexadecimal."""
@@ -59,6 +90,7 @@ class Anchored:
             "kept": self.kept,
             "namespaces": sorted(self.namespaces),
             "modules": sorted(self.modules),
+            "in_modules": [vars(symbol) for symbol in self.in_modules],
         }
 
 
@@ -80,6 +112,17 @@ class Anchorer:
                 "change the patch so that it does without the unexported per-CPU variable",
             )
         return Reloc(offset, type, self._undefined(anchor.name), address - anchor.address + addend)
+
+    def move(self, name: str, address: int, source: str, references: Sequence[Reloc]) -> AnchoredSymbol:
+        """Have ``references``, relocations to ``name``, lead to ``address`` by way of an anchor.
+
+        Raises :class:`Unpatchable` as :meth:`reloc` does.
+        """
+        for reloc in references:
+            moved = self.reloc(reloc.offset, reloc.type, address, reloc.addend)
+            reloc.symbol, reloc.addend = moved.symbol, moved.addend
+        anchor = self.anchors.for_address(address, self.symbols)
+        return AnchoredSymbol(name, address, anchor.name if anchor else "", source, len(references))
 
     def _undefined(self, name: str) -> Symbol:
         for symbol in self.obj.symbols:
@@ -104,46 +147,44 @@ def anchor_object(
     """
     anchorer = Anchorer(obj, choose_anchors(exports, symbols), symbols)
     result, failures = Anchored(), []
-    relocs = _relocs_by_symbol(obj)
-    wanted = [symbol for symbol in obj.symbols if symbol.is_undefined and symbol.name and symbol.name not in provided]
-    for symbol in wanted:
+    for symbol, references in undefined_symbols(obj, provided).items():
         export = exports.get(symbol.name)
         if export and _is_meant(export, symbols, match):
-            _keep(export, result)
+            result.keep(export)
             continue
-        found = _locate(symbol.name, symbols, match)
+        found = locate(symbol.name, symbols, match)
         if isinstance(found, str):
             failures.append(found)
-            continue
-        address, source = found
-        references = relocs.get(symbol, [])
-        for reloc in references:
-            moved = anchorer.reloc(reloc.offset, reloc.type, address, reloc.addend)
-            reloc.symbol, reloc.addend = moved.symbol, moved.addend
-        anchor = anchorer.anchors.for_address(address, symbols)
-        assert anchor is not None or not references
-        name = anchor.name if anchor else ""
-        result.anchored.append(AnchoredSymbol(symbol.name, address, name, source, len(references)))
+        else:
+            result.anchored.append(anchorer.move(symbol.name, *found, [reloc for _, reloc in references]))
     if failures:
         raise Unpatchable(
             f"{obj.path or 'the patch'} needs symbols that it cannot reach: {'; '.join(failures)}", _HINT
         )
-    _drop_unused(obj, {symbol.name for symbol in result.anchored})
+    drop_unused(obj, {symbol.name for symbol in result.anchored})
     return result
 
 
-def _relocs_by_symbol(obj: ElfObject) -> dict[Symbol, list[Reloc]]:
-    found: dict[Symbol, list[Reloc]] = {}
+def undefined_symbols(obj: ElfObject, provided: Collection[str]) -> dict[Symbol, list[tuple[Section, Reloc]]]:
+    """The undefined symbols of ``obj`` that are not called one of ``provided``, and where they are referred to."""
+    found: dict[Symbol, list[tuple[Section, Reloc]]] = {
+        symbol: [] for symbol in obj.symbols if symbol.is_undefined and symbol.name and symbol.name not in provided
+    }
     for section in obj.sections:
         for reloc in section.relocs:
-            if reloc.symbol.is_undefined:
-                found.setdefault(reloc.symbol, []).append(reloc)
+            if reloc.symbol in found:
+                found[reloc.symbol].append((section, reloc))
     return found
+
+
+def is_for_patches(export: Export) -> bool:
+    """Whether the module loader gives ``export`` to a hot patch."""
+    return not export.namespace.startswith(_MODULES_ONLY)
 
 
 def _is_meant(export: Export, symbols: SymbolTable, match: Match | None) -> bool:
     """Whether the export is what the code means, not a local namesake, and a hot patch may use it."""
-    if export.namespace.startswith(_MODULES_ONLY):
+    if not is_for_patches(export):
         return False
     address = match.addresses.get(export.name) if match else None
     if address is None or export.module != "vmlinux":
@@ -151,16 +192,8 @@ def _is_meant(export: Export, symbols: SymbolTable, match: Match | None) -> bool
     return any(symbol.address == address and symbol.type.isupper() for symbol in symbols.named(export.name))
 
 
-def _keep(export: Export, result: Anchored) -> None:
-    result.kept.append(export.name)
-    if export.namespace:
-        result.namespaces.add(export.namespace)
-    if export.module != "vmlinux":
-        result.modules.add(export.module.rsplit("/", 1)[-1].replace("-", "_"))
-
-
-def _locate(name: str, symbols: SymbolTable, match: Match | None) -> tuple[int, str] | str:
-    """The address of ``name`` and where it is known from, or why there is none."""
+def locate(name: str, symbols: SymbolTable, match: Match | None) -> tuple[int, str] | str:
+    """The kernel's address of ``name`` and where it is known from, or why there is none."""
     address, source = match.addresses.get(name) if match else None, "match"
     if address is None:
         namesakes = symbols.named(name)
@@ -181,7 +214,7 @@ def _is_freed(address: int, symbols: SymbolTable) -> bool:
     return inside and not symbols.is_percpu(address)
 
 
-def _drop_unused(obj: ElfObject, names: set[str]) -> None:
+def drop_unused(obj: ElfObject, names: set[str]) -> None:
     """Remove undefined symbols of these names: nothing refers to them any more."""
     used = {reloc.symbol for section in obj.sections for reloc in section.relocs}
     obj.symbols = [

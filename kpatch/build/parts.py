@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from kpatch.arch.registry import machine_of
 from kpatch.build.anchor import Anchored, Anchorer, anchor_object
 from kpatch.build.differences import Diffed
+from kpatch.build.inmodule import ModuleCode, match_module
+from kpatch.build.loadtime import settle_load_time
 from kpatch.build.match import match_object
 from kpatch.build.module import ModuleParts
+from kpatch.build.moduletables import add_relocs, objects_object
 from kpatch.build.request import BuildRequest
 from kpatch.build.sections import AnchorReloc, BuildIdentity, FunctionTable, checksum, first_object, last_object
 from kpatch.build.stages import Stages
 from kpatch.build.target import Facts
 from kpatch.elf.object import ElfObject
+from kpatch.errors import Unpatchable
 from kpatch.kernel.ksymtab import choose_anchors
+from kpatch.log import logger
 
 __all__ = ["Made", "make_parts"]
 
@@ -39,15 +45,72 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
     table = FunctionTable()
     anchored = []
     with stages.stage("6-match"):
-        provided = {symbol.name for out in outs for symbol in out.symbols if symbol.bind and not symbol.is_undefined}
         for unit, out in zip(units, outs):
+            provided = _provided(unit, units)
             functions = [function.name for function in unit.diff.changed_functions]
-            match = match_object(unit.original, facts.image, facts.symbols, functions=functions)
-            anchored.append(anchor_object(out, facts.exports, facts.symbols, match, provided=provided))
-            table.add(out, unit.diff.changed_functions, unit.affected.objname, match, anchor_of(out))
+            if unit.affected.objname == "vmlinux":
+                match = match_object(unit.original, facts.image, facts.symbols, functions=functions)
+                anchored.append(anchor_object(out, facts.exports, facts.symbols, match, provided=provided))
+                table.add(out, unit.diff.changed_functions, "vmlinux", match, anchor_of(out))
+            else:
+                anchored.append(_resolve_in_module(unit, out, facts, table, provided))
+        _check_dependencies(units, anchored)
+        named = {unit.affected.objname for unit in units} | {s.module for each in anchored for s in each.in_modules}
+        objects = objects_object(outs[0].machine, sorted(named - {"vmlinux"}), facts.modules)
     machine = outs[0].machine
     last = last_object(machine, _identity(facts), _modinfo(name, digest, units, request), request.replace, anchor_of)
-    return Made(ModuleParts(name, first_object(machine), outs, last, table.count, digest), anchored)
+    parts = ModuleParts(name, first_object(machine), [*outs, objects], last, table.count, digest)
+    return Made(parts, anchored)
+
+
+def _resolve_in_module(
+    unit: Diffed, out: ElfObject, facts: Facts, table: FunctionTable, provided: Collection[str]
+) -> Anchored:
+    """Match and resolve one object of a module; ``out`` gets the tables that the core reads."""
+    objname, changed = unit.affected.objname, unit.diff.changed_functions
+    code = ModuleCode(objname, facts.modules, facts.exports, facts.symbols)
+    match = match_module(unit.original, code.image, [function.name for function in changed])
+    anchored, places = code.resolve(out, unit.original, match, provided)
+    machine = machine_of(out.machine)
+    assert machine is not None
+    settled = settle_load_time(out, machine, places)
+    for warning in settled.warnings:
+        logger.warning("warning: %s: %s", unit.affected.path, warning)
+    if settled.failures:
+        raise Unpatchable(
+            f"{unit.affected.path}: the kernel would need these symbols when it loads the hot patch, and the module "
+            f"may not be there yet: {'; '.join(settled.failures)}",
+            "change the patch so that the new code does without them",
+        )
+    add_relocs(out, objname, settled.places)
+    table.add(out, changed, objname, match, None)
+    return anchored
+
+
+def _provided(unit: Diffed, units: Sequence[Diffed]) -> set[str]:
+    """What the objects of the patch define for ``unit``.
+
+    Code of a module is not whole before that module is there, so others may not enter it.
+    """
+    return {
+        symbol.name
+        for other in units
+        if other.diff.out is not None and other.affected.objname in ("vmlinux", unit.affected.objname)
+        for symbol in other.diff.out.symbols
+        if symbol.bind and not symbol.is_undefined
+    }
+
+
+def _check_dependencies(units: Sequence[Diffed], anchored: Sequence[Anchored]) -> None:
+    """Code of the kernel may use a module's exports by having it loaded first, but not those of a patched one."""
+    patched = {unit.affected.objname for unit in units}
+    for unit, each in zip(units, anchored):
+        both = sorted(each.modules & patched)
+        if both:
+            raise Unpatchable(
+                f"{unit.affected.path} uses what {', '.join(both)} exports, and the patch changes that module, too",
+                "make two patches of it: one for the module, one for the kernel",
+            )
 
 
 def _anchor_of(facts: Facts, obj: ElfObject) -> AnchorReloc:

@@ -41,7 +41,7 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         kbuild = Kbuild(target.tree)
         files = apply_patches(request.patches, target.tree.path, stages.directory("4-patched") / "files", ARCH)
         affected = find_affected(kbuild, files.changed, files.added, files.top, ARCH)
-        _refuse_modules(affected)
+        _check_interface(affected, request.interface)
         glue = _make_glue(request, target, progress)
         compiled = compile_pairs(affected, files, kbuild, stages, progress, pool)
         units = diff_pairs(compiled, stages)
@@ -69,13 +69,14 @@ def _make_glue(request: BuildRequest, target: Target, progress: Progress) -> Glu
     return Glue(target.tree, core / "Module.symvers", request.interface)
 
 
-def _refuse_modules(affected: Sequence[Affected]) -> None:
+def _check_interface(affected: Sequence[Affected], interface: str) -> None:
     for unit in affected:
         logger.debug("%s changes %s of %s", ", ".join(unit.reasons), unit.path, unit.objname)
-        if unit.objname != "vmlinux":
+        if unit.objname != "vmlinux" and interface == "livepatch":
             raise Unpatchable(
-                f"{', '.join(unit.reasons)} belongs to the module {unit.objname}: modules cannot be patched yet",
-                "only code that is built into the kernel image can be patched so far",
+                f"{', '.join(unit.reasons)} belongs to the module {unit.objname}, "
+                "and modules for livepatch patch the kernel's image only so far",
+                "build it for the core module (leave out --interface livepatch)",
             )
 
 

@@ -17,7 +17,8 @@ __all__ = ["BuildRequest", "BuildResult"]
 class BuildRequest:
     """What the user asked for. ``release`` "" means: that of the running kernel.
 
-    ``interface``: "core" for kpatch.ko, "livepatch" for the kernel's own.
+    ``interface``: "core" for kpatch.ko, "livepatch" for the kernel's own.  ``modules``: module files, and
+    directories of modules, that are looked at before the kernel's own.
     """
 
     patches: tuple[Path, ...] = ()
@@ -33,6 +34,7 @@ class BuildRequest:
     version: str = ""
     description: str = ""
     skip_compiler_check: bool = False
+    modules: tuple[Path, ...] = ()
 
     @property
     def kernel_release(self) -> str:

@@ -18,7 +18,7 @@ from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import MismatchError, Unpatchable
 
-__all__ = ["ADDRESS_RELOC", "BuildIdentity", "FunctionTable", "checksum", "first_object", "last_object"]
+__all__ = ["ADDRESS_RELOC", "BuildIdentity", "FunctionTable", "Strings", "checksum", "first_object", "last_object"]
 
 ADDRESS_RELOC = {c.EM_X86_64: 1}
 """The relocation that stores a 64 bit address (x86_64 psABI: R_X86_64_64)."""
@@ -53,7 +53,7 @@ class BuildIdentity:
     notes_size: int
 
 
-class _Strings:
+class Strings:
     """NUL-terminated strings of one object, each once."""
 
     def __init__(self, obj: ElfObject) -> None:
@@ -85,10 +85,16 @@ class FunctionTable:
         self.count = 0
 
     def add(
-        self, obj: ElfObject, functions: Sequence[ChangedFunction], objname: str, match: Match, anchor: AnchorReloc
+        self,
+        obj: ElfObject,
+        functions: Sequence[ChangedFunction],
+        objname: str,
+        match: Match,
+        anchor: AnchorReloc | None,
     ) -> None:
         """Append ``.kpatch.funcs`` entries for ``functions`` of the differ's object ``obj``.
 
+        ``anchor`` is None for a module: the core looks the old function up when the module is there.
         Raises :class:`MismatchError` when the shipped function is not known, :class:`Unpatchable` when
         another part of the same object would have to be entered.
         """
@@ -96,7 +102,7 @@ class FunctionTable:
             return
         address = ADDRESS_RELOC[obj.machine]
         table = obj.add_section(Section(_FUNCS, flags=c.SHF_ALLOC, addralign=8))
-        strings = _Strings(obj)
+        strings = Strings(obj)
         stand_in = next((obj.symbol(function.symbol) for function in functions if function.redirected), None)
         for function in functions:
             old = match.functions.get(function.name)
@@ -113,7 +119,8 @@ class FunctionTable:
             table.size = len(table.data)
             if new is not None:
                 table.relocs.append(Reloc(at, address, new, 0))
-            table.relocs.append(anchor(at + 8, address, old.address))
+            if anchor is not None:
+                table.relocs.append(anchor(at + 8, address, old.address))
             table.relocs.append(strings.reloc(at + 16, address, strings.add(function.name)))
             table.relocs.append(strings.reloc(at + 24, address, strings.add(objname)))
             self._name_trampoline_target(obj, new or stand_in)
@@ -156,7 +163,7 @@ def last_object(
     _bounds(obj, "_end")
     address = ADDRESS_RELOC[machine]
     build = obj.add_section(Section(".kpatch.build", flags=c.SHF_ALLOC, addralign=8))
-    strings = _Strings(obj)
+    strings = Strings(obj)
     notes_size = identity.notes_size if identity.notes_address else 0
     build.data = _BUILD.pack(0, 0, 0, 0, len(identity.build_id), notes_size, 0)
     build.relocs.append(strings.reloc(0, address, strings.add(identity.release)))

@@ -5,6 +5,7 @@ Image and symbols are read in a thread of their own while the source is unpacked
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from kpatch.kernel.compiler import find_compiler
 from kpatch.kernel.config import KernelConfig, check_config
 from kpatch.kernel.image import KernelImage
 from kpatch.kernel.ksymtab import Exports
+from kpatch.kernel.modules import Modules
 from kpatch.kernel.release import KernelFiles, find_kernel
 from kpatch.kernel.source import PreparedTree, kernel_home, prepare
 from kpatch.kernel.symbols import SymbolTable, load_symbols
@@ -31,11 +33,12 @@ ARCH = "x86"
 
 @dataclass(frozen=True)
 class Facts:
-    """The shipped image, its symbols, and what it exports."""
+    """The shipped image, its symbols, what it and its modules export, and the modules themselves."""
 
     image: KernelImage
     symbols: SymbolTable
     exports: Exports
+    modules: Modules
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def prepare_target(request: BuildRequest, stages: Stages, progress: Progress, po
         check_config(config, request.interface)
         compiler = find_compiler(config, request.skip_compiler_check)
         home = kernel_home(cache_root(), files, config, compiler)
-        reading = pool.submit(_read_facts, files, home)
+        reading = pool.submit(_read_facts, files, home, request.modules)
     with stages.stage("2-source"):
         tree = prepare(home, files, config, compiler, request.jobs_or_all, progress, partial(_index, pool))
     return Target(files, tree, reading)
@@ -80,6 +83,7 @@ def _index(pool: ThreadPoolExecutor, tree: PreparedTree) -> None:
     pool.submit(SourceIndex, tree, ARCH)
 
 
-def _read_facts(files: KernelFiles, home: Path) -> Facts:
+def _read_facts(files: KernelFiles, home: Path, modules: Sequence[Path]) -> Facts:
     image = KernelImage.read(files.image, home / "image")
-    return Facts(image, load_symbols(image, home / "image"), Exports.read(files.symvers))
+    places = [*modules, *([files.modules] if files.modules else [])]
+    return Facts(image, load_symbols(image, home / "image"), Exports.read(files.symvers), Modules(places))

@@ -64,6 +64,13 @@ OPTIONS = (
     _path(("-v", "--vmlinux", "--image"), "FILE", "image of the kernel: vmlinuz or vmlinux"),
     _path(("--symvers",), "FILE", "Module.symvers of the kernel, may be compressed"),
     Option(
+        ("--module",),
+        "a shipped module, or a directory of them, to look at before lib/modules (may be given several times)",
+        "PATH",
+        "kernel",
+        {**_REPEATED, "type": Path},
+    ),
+    Option(
         ("--skip-compiler-check", "--skip-gcc-check"),
         "go on with another compiler version; the code is still compared with the shipped kernel's",
         group="kernel",
@@ -188,6 +195,7 @@ def run(args: argparse.Namespace) -> int:
         version=f"{args.rpm_version}-{args.rpm_release}" if args.rpm else "",
         description=args.description or "",
         skip_compiler_check=args.skip_compiler_check,
+        modules=tuple(args.module),
     )
     progress = _Progress(args.quiet)
     with Stages(keep=args.debug > 0) as stages:

@@ -18,6 +18,7 @@ from kpatch.arch.registry import machine_of
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Section, Symbol
 from kpatch.errors import BadInput, RunError
+from kpatch.kernel import notes
 from kpatch.kernel.symbols import SymbolTable
 from kpatch.run import run
 
@@ -64,15 +65,67 @@ class ModuleImage:
         self._outside = {
             symbol: _OUTSIDE + 64 * number for number, symbol in enumerate(s for s in obj.symbols if s.is_undefined)
         }
+        self._outside_names = {address: symbol.name for symbol, address in self._outside.items()}
         self._contents = {section: self._relocated(section, machine) for section in self._bases}
         self._starts = list(self._bases.values())
         self._order = list(self._bases)
         self.symbols = self._table(obj)
+        self._index_kept(obj)
+        section = obj.section(".note.gnu.build-id")
+        #: what the linker wrote about this build, or None
+        self.build_id = notes.build_id(section.data) if section else None
+        section = obj.section(".modinfo")
+        self.modinfo = _modinfo(section.data if section else b"")
 
     @classmethod
     def read(cls, path: str | Path) -> ModuleImage:
         """The module in the file ``path``, compressed or not.  Raises :class:`BadInput`."""
         return cls(ElfObject.parse(read_module(path), str(path)), str(path))
+
+    @property
+    def depends(self) -> list[str]:
+        """Names of the modules whose exports this one uses."""
+        return [name.replace("-", "_") for name in self.modinfo.get("depends", "").split(",") if name]
+
+    def _index_kept(self, obj: ElfObject) -> None:
+        self._kept_named: dict[str, list[Symbol]] = {}
+        self._kept_at: dict[Section, list[Symbol]] = {}
+        for symbol in obj.symbols:
+            if symbol.section is not None and symbol.name and _is_kept(symbol.section):
+                self._kept_named.setdefault(symbol.name, []).append(symbol)
+                self._kept_at.setdefault(symbol.section, []).append(symbol)
+        for symbols in self._kept_at.values():
+            symbols.sort(key=lambda symbol: symbol.value)
+
+    def kept(self, name: str) -> list[Symbol]:
+        """The symbols called ``name`` that the kernel has while the module is loaded, in the symbol table's order."""
+        return self._kept_named.get(name, [])
+
+    def position(self, symbol: Symbol) -> int:
+        """livepatch's sympos of a kept symbol: 0 when the name is unique, else the rank in the table from 1."""
+        namesakes = self.kept(symbol.name)
+        return namesakes.index(symbol) + 1 if len(namesakes) > 1 else 0
+
+    def kept_at(self, name: str, address: int) -> tuple[Symbol, int] | None:
+        """A kept symbol and the bytes from it to ``address``; one called ``name`` if it lies there, else the nearest.
+
+        None when ``address`` is in no section that the kernel keeps, or before its first symbol.
+        """
+        for symbol in self.kept(name):
+            if self._address_of(symbol) == address:
+                return symbol, 0
+        section = self._section_at(address)
+        inside = address - self._bases[section] if section else 0
+        below = [symbol for symbol in self._kept_at.get(section, ()) if symbol.value <= inside] if section else []
+        return (below[-1], inside - below[-1].value) if below else None
+
+    def outside(self, address: int) -> str | None:
+        """The name of the symbol of the kernel or another module that ``address`` stands for, or None."""
+        return self._outside_names.get(address)
+
+    def exports(self, name: str) -> bool:
+        """Whether the module exports ``name`` itself."""
+        return bool(self.kept(f"__ksymtab_{name}"))
 
     def _lay_out(self, obj: ElfObject) -> None:
         """Give each section that is loaded an address: code first, as the module loader does."""
@@ -128,7 +181,31 @@ class ModuleImage:
 
     def locate(self, address: int) -> tuple[str, int] | None:
         """Section name and offset of ``address``, or None when it is not in the module."""
+        section = self._section_at(address)
+        return (section.name, address - self._bases[section]) if section else None
+
+    def _section_at(self, address: int) -> Section | None:
         index = bisect_right(self._starts, address) - 1
         if index < 0 or address - self._starts[index] > self._order[index].size:
             return None
-        return self._order[index].name, address - self._starts[index]
+        return self._order[index]
+
+
+def _is_kept(section: Section) -> bool:
+    """Whether symbols of ``section`` stay: is_core_symbol() of the kernel, with CONFIG_KALLSYMS_ALL.
+
+    The loader frees sections whose name begins with .init, and takes .modinfo and __versions for itself.
+    """
+    if not section.flags & c.SHF_ALLOC:
+        return False
+    return not section.name.startswith(".init") and section.name not in (".modinfo", "__versions")
+
+
+def _modinfo(data: bytes) -> dict[str, str]:
+    """The first value of each key of the section .modinfo."""
+    found: dict[str, str] = {}
+    for entry in data.decode("utf-8", "replace").split("\0"):
+        key, equals, value = entry.partition("=")
+        if equals:
+            found.setdefault(key, value)
+    return found
