@@ -69,3 +69,7 @@ class Machine:
     pc_bias: Callable[[bytes, int, int], int]
     #: (code, field) -> whether the field is the target of a call or a jump
     is_branch: Callable[[bytes, int], bool]
+
+    def gives_meaning_to(self, section: str) -> bool:
+        """Whether the kernel reads ``section`` entry by entry, or its pieces belong to such entries."""
+        return section in self.specials or section in self.fragment_sections

@@ -42,7 +42,7 @@ class Users:
     def _read_function(self, view: View, function: Entity, body: Body) -> None:
         for at, _, ref in body.refs:
             target = ref.target
-            if isinstance(target, Section) and target.name not in view.machine.fragment_sections:
+            if isinstance(target, Section) and not view.machine.gives_meaning_to(target.name):
                 self._join_table(view, function, target)
             if ref.kind == "ext" and not view.machine.is_branch(body.data, at):
                 self.foreign_pointers.add(str(target))

@@ -59,6 +59,8 @@ class Comparer:
     def _same_entity(self, a: Entity, b: Entity) -> bool:
         if self.twins.same(a, b):
             return b not in self.changed_constants
+        if not a.size and b not in self.twins.original and base_name(a.name) in map(base_name, b.shares_place_with):
+            return True  # the patch put a new object where only one of no bytes was
         if b in self.twins.original or not b.copyable or base_name(a.name) != base_name(b.name):
             return False
         known = self._copies.get((a, b))
@@ -80,6 +82,9 @@ class Comparer:
     def _compare_places(self, a: Section, at: int, b: Section, bt: int) -> bool:
         if base_name(a.name) != base_name(b.name) or a.flags != b.flags:
             return False
+        if a.name in self.o.machine.specials:
+            x, y = self.tables[0].entry_at(a, at), self.tables[1].entry_at(b, bt)
+            return x is not None and y is not None and at - x.start == bt - y.start and self._same_entry(x, y)
         if a.name in self.o.machine.fragment_sections:
             a_start, a_stop = self.tables[0].fragment(a, at)
             b_start, b_stop = self.tables[1].fragment(b, bt)

@@ -48,7 +48,8 @@ class Inclusion:
         #: by place and length: a replacement of no bytes begins where the next one begins
         self._fragments: dict[tuple[Section, int, int], tuple[Section, int]] = {}
         self._pools: dict[tuple[str, int], tuple[Section, dict[bytes, int]]] = {}
-        self._entries: dict[Section, list[Entry]] = {}
+        #: the copy of the entry that begins at a place, or None where it is left out
+        self._entries: dict[tuple[Section, int], tuple[Section, int] | None] = {}
         self._todo: list[Entity] = []
         self._special_out: dict[str, Section] = {}
         #: parts of out sections to relocate: (view section, start, stop, out section, out start)
@@ -214,14 +215,15 @@ class Inclusion:
         return out
 
     def _include_entry(self, entry: Entry) -> None:
-        if entry.special.drop or entry in self._entries.setdefault(entry.section, []):
+        place = entry.section, entry.start
+        if entry.special.drop or place in self._entries:
             return
+        self._entries[place] = None
         key = entry.special.key.get(entry.stop - entry.start)
         if key is not None and not self._key_is_reachable(entry, entry.start + key):
             return
-        self._entries[entry.section].append(entry)
         out = self._out_table(entry.section)
-        self._append(out, entry.section, entry.start, entry.stop, entry.special.align)
+        self._entries[place] = out, self._append(out, entry.section, entry.start, entry.stop, entry.special.align)
         self.result.special[entry.special.name] = self.result.special.get(entry.special.name, 0) + 1
         if entry.special.name == _ORC_IP:
             self._include_orc(entry)
@@ -383,6 +385,8 @@ class Inclusion:
             out, at = self._fragment(target, start, stop)
             assert out.symbol is not None
             return out.symbol, at + offset - start
+        if target.name in self.view.machine.specials:
+            return self._entry_place(target, offset)
         known = self._copies.get((target, 0))
         if known is None and target.is_text and self.view.in_section.get(target):
             return self._end_of_function(target, offset)
@@ -398,6 +402,18 @@ class Inclusion:
         assert out.symbol is not None
         return out.symbol, at + offset
 
+    def _entry_place(self, table: Section, offset: int) -> tuple[Symbol, int]:
+        """Where the copy of an entry is that code refers to."""
+        entry = self.tables.entry_at(table, offset)
+        if entry is not None:
+            self._include_entry(entry)
+        place = self._entries.get((entry.section, entry.start)) if entry is not None else None
+        if entry is None or place is None:
+            raise Unpatchable(f"code refers to {table.name}+{offset:#x}, where no entry of its own is")
+        out, at = place
+        assert out.symbol is not None
+        return out.symbol, at + offset - entry.start
+
     def _end_of_function(self, section: Section, offset: int) -> tuple[Symbol, int]:
         """A place behind a function, where its unwind entries end."""
         alone = len(self.view.in_section[section]) == 1
@@ -408,13 +424,10 @@ class Inclusion:
         raise Unpatchable(f"code refers to {section.name}+{offset:#x}, where no function is")
 
     def _fragment_range(self, section: Section, field: int, target: Section, offset: int) -> tuple[int, int]:
-        special = self.view.machine.specials.get(section.name)
-        if special is not None:
-            for entry in self._entries.get(section, ()):
-                if entry.start <= field < entry.stop and field - entry.start in special.blobs:
-                    size = blob_size(entry, field - entry.start)
-                    return self.tables.fragment(target, offset) if size is None else (offset, offset + size)
-        return self.tables.fragment(target, offset)
+        entry = self.tables.entry_at(section, field)
+        slot = field - entry.start if entry is not None else 0
+        size = blob_size(entry, slot) if entry is not None and slot in entry.special.blobs else None
+        return self.tables.fragment(target, offset) if size is None else (offset, offset + size)
 
     # -- symbols and pools ----------------------------------------------------------------
 

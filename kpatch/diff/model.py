@@ -25,7 +25,17 @@ __all__ = ["Body", "Entity", "Ref", "View"]
 class Entity:
     """A function or a data object: all symbols of one place, the bytes ``start:end`` of a section."""
 
-    __slots__ = ("aliases", "copyable", "end", "is_function", "lead", "section", "start", "symbol")
+    __slots__ = (
+        "aliases",
+        "copyable",
+        "end",
+        "is_function",
+        "lead",
+        "section",
+        "shares_place_with",
+        "start",
+        "symbol",
+    )
 
     def __init__(self, symbol: Symbol, section: Section, is_function: bool) -> None:
         self.symbol = symbol
@@ -38,6 +48,8 @@ class Entity:
         self.lead = symbol.value
         #: whether no code depends on which copy of the object it sees
         self.copyable = False
+        #: objects of no bytes at ``start``: by a section and an offset nobody can tell which one is meant
+        self.shares_place_with: list[str] = []
 
     @property
     def name(self) -> str:
@@ -84,6 +96,11 @@ class Body(NamedTuple):
     refs: list[tuple[int, int, Ref]]
 
 
+def _is_empty(symbol: Symbol) -> bool:
+    """Whether it is an object of no bytes (``struct lock_class_key`` without lockdep)."""
+    return symbol.type == c.STT_OBJECT and not symbol.size
+
+
 class View:
     """Index over one object. Raises :class:`BadInput` for damage, Unpatchable for what is unknown."""
 
@@ -104,7 +121,7 @@ class View:
     def _index_entities(self) -> None:
         places: dict[tuple[Section, int], Entity] = {}
         prefixes = []
-        for symbol in self.obj.symbols:
+        for symbol in sorted(self.obj.symbols, key=_is_empty):
             section = symbol.section
             if section is None or not self._is_entity(symbol, section):
                 continue
@@ -112,7 +129,12 @@ class View:
                 prefixes.append(symbol)
                 continue
             known = places.get((section, symbol.value))
-            if known:
+            if known and known.size and _is_empty(symbol):
+                # not another name of what happens to begin where it lies
+                known.shares_place_with.append(symbol.name)
+                known = Entity(symbol, section, section.is_text)
+                self.objects.append(known)
+            elif known:
                 known.add_alias(symbol)
             else:
                 known = places[section, symbol.value] = Entity(symbol, section, section.is_text)

@@ -36,6 +36,8 @@ class SpecialTables:
         self.by_fragment: dict[Section, list[Entry]] = {}
         #: tables whose entries have a size that no kernel is known to have
         self.unknown: dict[Section, Unpatchable] = {}
+        self._by_section: dict[Section, list[Entry]] = {}
+        self._starts: dict[Section, list[int]] = {}
         self._fragment_starts: dict[Section, list[int]] = {}
         for section in view.obj.sections:
             special = view.machine.specials.get(section.name)
@@ -61,6 +63,12 @@ class SpecialTables:
             entries += self.entries_of(function)
         return entries
 
+    def entry_at(self, section: Section, offset: int) -> Entry | None:
+        """The entry that ``section[offset]`` belongs to: code refers to its own one (WARN() since 6.19)."""
+        entries = self._by_section.get(section, [])
+        number = bisect_right(self._starts.get(section, []), offset) - 1
+        return entries[number] if number >= 0 and offset < entries[number].stop else None
+
     def body(self, entry: Entry) -> Body:
         """What ``entry`` says, without what does not matter for a change (line numbers)."""
         body = self.view.body(entry.section, entry.start, entry.stop)
@@ -79,6 +87,8 @@ class SpecialTables:
                 continue
             site = self.view.ref(section, relocs[0])
             entry = Entry(special, section, start, stop, site)
+            self._by_section.setdefault(section, []).append(entry)
+            self._starts.setdefault(section, []).append(start)
             if site.kind == "entity" and isinstance(site.target, Entity):
                 self.by_function.setdefault(site.target, []).append(entry)
             elif site.kind == "place" and isinstance(site.target, Section):

@@ -48,6 +48,23 @@ void __warn_printk(const char *format, ...);
 		".org 2b + 12\n"					\
 		".popsection\n"						\
 		: : "i" (__FILE__), "i" (__LINE__), "i" (flags))
+
+/* Since 6.19 the code itself refers to its entry, which holds the format of the message. */
+#define OWN_BUG_ENTRY(format) ({					\
+	void *entry;							\
+	__asm__ volatile("lea 2f(%%rip), %0\n1:\n"			\
+		".pushsection __bug_table,\"aw\"\n"			\
+		"2: .long 1b - .\n"					\
+		".long %c1 - .\n"					\
+		".long %c2 - .\n"					\
+		".word %c3\n"						\
+		".word 2313\n"						\
+		".org 2b + 16\n"					\
+		".popsection\n"						\
+		: "=r" (entry)						\
+		: "i" (format), "i" (__FILE__), "i" (__LINE__));	\
+	entry; })
+
 #define WARN_ON(condition)	do { if (unlikely(condition)) BUG_ENTRY(2307); } while (0)
 #define WARN(condition, ...)						\
 	do {								\
