@@ -17,6 +17,7 @@ from kpatch.diff.api import diff_objects
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import base_name
 from kpatch.diff.result import DiffResult
+from kpatch.diff.special import SpecialTables
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from tests.golden.corpus import Item, items
@@ -136,8 +137,21 @@ class _Meaning:
         assert ours.target.name == theirs.target.name, where
         if theirs.target.name in self.out.machine.fragment_sections:
             return  # what is copied of it: test_fragments_are_whole
+        if theirs.target.name in self.out.machine.specials:
+            one, other = (
+                _entry_body(view, ref.target, ref.offset)  # type: ignore[arg-type]
+                for view, ref in ((self.out, ours), (self.patched, theirs))
+            )
+            self.same_body(one, other, where)
+            return
         one, other = (view.body(r.target, 0, r.target.size) for view, r in ((self.out, ours), (self.patched, theirs)))  # type: ignore[arg-type,union-attr]
         self.same_body(one, other, ours.target.name)
+
+
+def _entry_body(view: View, section: Section, offset: int) -> Body:
+    entry = SpecialTables(view).entry_at(section, offset)
+    assert entry is not None, f"{section.name}+{offset:#x}"
+    return view.body(section, entry.start, entry.stop)
 
 
 def _name(ref: Ref) -> str:
