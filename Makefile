@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # Every recipe that needs the Python environment starts with this line.
 ENTER = python=$$(bash tests/bootstrap.sh); export PYTHONPATH=$(CURDIR) PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # Runs on the patched machine: Python 3.6 must understand it.
-OLD_PYTHON = kpatch/__init__.py kpatch/errors.py kpatch/log.py kpatch/run.py kpatch/data.py \
+OLD_PYTHON = kpatch/__init__.py kpatch/errors.py kpatch/log.py kpatch/run.py kpatch/data.py kpatch/version.py \
              $(wildcard kpatch/host/*.py kpatch/cli/__init__.py kpatch/cli/main.py kpatch/cli/kpatch.py dnf-plugin/*.py)
 # Two machines at a time: a guest under emulation keeps about one processor busy.  Modules stay whole and in order.
 WORKERS = -n 2 --dist loadfile --no-loadscope-reorder

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from functools import cmp_to_key
 
-from rpmbuild.evr import compare_evr
+from kpatch.version import sort_key
 from rpmbuild.package import Package, cves, evr, is_patch, kernel, module, nevra
 
 __all__ = ["problems", "unprovided"]
@@ -22,7 +21,7 @@ def problems(packages: Iterable[Package], withdrawn: Collection[str] = ()) -> li
             families.setdefault((package.name, package.arch), []).append(package)
     faults: list[str] = []
     for _, family in sorted(families.items()):
-        family.sort(key=cmp_to_key(lambda one, other: compare_evr(evr(one), evr(other))))
+        family.sort(key=lambda package: [sort_key(part) for part in evr(package)])
         faults += _lacks_kernel(family)
         faults += _forgets_cves(family, withdrawn)
         faults += _shares_module_name(family)

@@ -17,7 +17,7 @@ from rpmbuild.build import BuiltRpms, rpmbuild, source_date
 __all__ = ["build_runtime_rpms", "dnf_plugin_dir", "runtime_files"]
 
 # The part of the Python package that runs on the patched machine (Python 3.6, standard library only).
-_PYTHON = ("__init__.py", "errors.py", "log.py", "run.py", "data.py")
+_PYTHON = ("__init__.py", "errors.py", "log.py", "run.py", "data.py", "version.py")
 _CLI = ("__init__.py", "main.py", "kpatch.py")
 # data directory -> the files that the spec installs from it
 _DATA = {

@@ -6,8 +6,8 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
+from kpatch import version
 from kpatch.errors import BadInput, KpatchError
-from kpatch.host import version
 from kpatch.host.files import write_beside
 from kpatch.host.modinfo import ModInfo, read_modinfo
 from kpatch.host.paths import Paths

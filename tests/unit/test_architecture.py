@@ -10,7 +10,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 
-BASE = {"kpatch", "kpatch.errors", "kpatch.log", "kpatch.run", "kpatch.data"}
+BASE = {"kpatch", "kpatch.errors", "kpatch.log", "kpatch.run", "kpatch.data", "kpatch.version"}
 ALLOWED: dict[str, set[str]] = {
     "kpatch": set(),
     "kpatch.elf": {"kpatch.errors"},

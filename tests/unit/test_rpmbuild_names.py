@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kpatch.errors import BadInput
-from rpmbuild import evr, names, spec
+from rpmbuild import names, spec
 from rpmbuild.names import check_cve, check_version, module_file, parse_release, patch_name
 
 RELEASES = [
@@ -83,13 +83,6 @@ def test_bad_cves_are_refused(text: str) -> None:
         check_cve(text)
 
 
-@given(*[st.text(alphabet="0123456789abAB.~^_+", min_size=1, max_size=8)] * 2)
-def test_versions_compare_as_rpm_does(one: str, other: str) -> None:
-    rpm = pytest.importorskip("rpm")
-    expected = rpm.labelCompare(("0", one, "1"), ("0", other, "1"))
-    assert evr.compare_evr(("", one, "1"), ("0", other, "1")) == expected
-
-
-@pytest.mark.parametrize("module", [names, evr, spec])
+@pytest.mark.parametrize("module", [names, spec])
 def test_the_examples_in_the_documentation(module: object) -> None:
     assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]

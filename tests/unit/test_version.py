@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kpatch.host import version
+from kpatch import version
 
 VERSIONS = ["1", "1.0", "1.0~rc1", "1.0^git1", "1.0^", "1.0.1", "1.0a", "10", "9", "1a", "1.1", "1.01"]
 VERSIONS += ["2~~", "2~", "2", "2~^", "2^~", "a", "b", "427.13.1", "427.13", "1..2", "1.2."]
@@ -21,3 +23,10 @@ def test_compare_agrees_with_rpm() -> None:
 
 def test_separators_do_not_count() -> None:
     assert version.compare("1.0", "1_0") == 0
+
+
+@given(*[st.text(alphabet="0123456789abAB.~^_+", min_size=1, max_size=8)] * 2)
+def test_versions_compare_as_rpm_does(one: str, other: str) -> None:
+    rpm = pytest.importorskip("rpm")
+    expected = rpm.labelCompare(("0", one, "1"), ("0", other, "1"))
+    assert version.compare(one, other) == expected
