@@ -14,7 +14,8 @@ from kpatch.build.affected import Affected, find_affected
 from kpatch.build.differences import diff_pairs, only_changed, warn_of_interface
 from kpatch.build.glue import Glue, build_core
 from kpatch.build.module import ModuleParts, link_module, publish
-from kpatch.build.pairs import compile_pairs
+from kpatch.build.outoftree import compile_outside
+from kpatch.build.pairs import Compiled, compile_pairs
 from kpatch.build.parts import make_parts
 from kpatch.build.patchset import apply_patches, read_patch
 from kpatch.build.report import make_report
@@ -38,12 +39,12 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         read_patch(patch)  # all that is wrong with the input itself is told before any work
     with ThreadPoolExecutor(max_workers=max(2, request.jobs_or_all)) as pool:
         target = prepare_target(request, stages, progress, pool)
-        kbuild = Kbuild(target.tree)
-        files = apply_patches(request.patches, target.tree.path, stages.directory("4-patched") / "files", ARCH)
-        affected = find_affected(kbuild, files.changed, files.added, files.top, ARCH)
-        _check_interface(affected, request.interface)
         glue = _make_glue(request, target, progress)
-        compiled = compile_pairs(affected, files, kbuild, stages, progress, pool)
+        if request.oot_source:
+            compiled = compile_outside(request, target.tree, stages, progress, pool)
+        else:
+            compiled = _compile_inside(request, target, stages, progress, pool)
+        _check_interface([item.affected for item in compiled], request.interface)
         units = diff_pairs(compiled, stages)
         changed = only_changed(units)
         warn_of_interface(request.interface, [unit.diff for unit in changed])
@@ -51,6 +52,16 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         made = make_parts(name, changed, request, target.facts, stages)
         module = _link(made.parts, glue, request, stages)
     return BuildResult(module, make_report(request, target, units, made, module, stages.seconds))
+
+
+def _compile_inside(
+    request: BuildRequest, target: Target, stages: Stages, progress: Progress, pool: ThreadPoolExecutor
+) -> list[Compiled]:
+    """The objects of the kernel's own source that the patches change."""
+    kbuild = Kbuild(target.tree)
+    files = apply_patches(request.patches, target.tree.path, stages.directory("4-patched") / "files", ARCH)
+    affected = find_affected(kbuild, files.changed, files.added, files.top, ARCH)
+    return compile_pairs(affected, files, kbuild, stages, progress, pool)
 
 
 def build_core_module(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> Path:

@@ -18,7 +18,8 @@ class BuildRequest:
     """What the user asked for. ``release`` "" means: that of the running kernel.
 
     ``interface``: "core" for kpatch.ko, "livepatch" for the kernel's own.  ``modules``: module files, and
-    directories of modules, that are looked at before the kernel's own.
+    directories of modules, that are looked at before the kernel's own.  ``oot_source``: the source of modules
+    that are built outside of the kernel's tree, which the patches are for; ``oot_modules``: those modules.
     """
 
     patches: tuple[Path, ...] = ()
@@ -35,6 +36,8 @@ class BuildRequest:
     description: str = ""
     skip_compiler_check: bool = False
     modules: tuple[Path, ...] = ()
+    oot_modules: tuple[Path, ...] = ()
+    oot_source: Path | None = None
 
     @property
     def kernel_release(self) -> str:

@@ -72,7 +72,7 @@ def prepare_target(request: BuildRequest, stages: Stages, progress: Progress, po
         check_config(config, request.interface)
         compiler = find_compiler(config, request.skip_compiler_check)
         home = kernel_home(cache_root(), files, config, compiler)
-        reading = pool.submit(_read_facts, files, home, request.modules)
+        reading = pool.submit(_read_facts, files, home, (*request.oot_modules, *request.modules))
     with stages.stage("2-source"):
         tree = prepare(home, files, config, compiler, request.jobs_or_all, progress, partial(_index, pool))
     return Target(files, tree, reading)

@@ -71,6 +71,15 @@ OPTIONS = (
         {**_REPEATED, "type": Path},
     ),
     Option(
+        ("--oot-module",),
+        "a module from outside of the kernel's tree, as it was shipped: the patches are for its source "
+        "(may be given several times)",
+        "FILE",
+        "kernel",
+        {**_REPEATED, "type": Path},
+    ),
+    _path(("--oot-module-src",), "DIR", "the source of these modules; it is copied, never changed"),
+    Option(
         ("--skip-compiler-check", "--skip-gcc-check"),
         "go on with another compiler version; the code is still compared with the shipped kernel's",
         group="kernel",
@@ -156,6 +165,11 @@ def _check(args: argparse.Namespace) -> None:
         raise BadInput("-s and --source both name the source", "give one of them")
     if args.sourcedir and not args.sourcedir.is_dir():
         raise BadInput(f"{args.sourcedir} is not a directory", "give the top directory of an unpacked kernel source")
+    if bool(args.oot_module) != bool(args.oot_module_src):
+        raise BadInput(
+            "--oot-module and --oot-module-src belong together",
+            "give the module's .ko and the directory of its source",
+        )
     if args.jobs is not None and args.jobs < 1:
         raise BadInput(f"-j {args.jobs}: at least one process is needed")
     output = args.output
@@ -175,6 +189,7 @@ def _check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says; returns the exit status."""
     _check(args)
+    from kpatch.build.outoftree import release_of
     from kpatch.build.pipeline import build, build_core_module
     from kpatch.build.request import BuildRequest
     from kpatch.build.stages import Stages
@@ -185,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
         patches=tuple(args.patches),
         name=args.name or "",
         output=args.output or Path.cwd(),
-        release=args.archversion or "",
+        release=args.archversion or (release_of(args.oot_module[0]) if args.oot_module else ""),
         root=args.kernel_root or Path("/"),
         explicit=Explicit(args.vmlinux, args.config, args.symvers, source.absolute() if source else None),
         jobs=args.jobs or 0,
@@ -196,6 +211,8 @@ def run(args: argparse.Namespace) -> int:
         description=args.description or "",
         skip_compiler_check=args.skip_compiler_check,
         modules=tuple(args.module),
+        oot_modules=tuple(args.oot_module),
+        oot_source=args.oot_module_src.absolute() if args.oot_module_src else None,
     )
     progress = _Progress(args.quiet)
     with Stages(keep=args.debug > 0) as stages:

@@ -27,6 +27,9 @@ COMPILE_FLAGS = "-ffunction-sections -fdata-sections -g0"
 
 _FORMAT = 1
 
+_AT_ONCE = 200
+"""Directories in one run of make: the shell's command line is limited (128 KiB, MAX_ARG_STRLEN of Linux)."""
+
 # The top makefile sets and exports what those of the directories use.
 _TOP_MAKEFILE = """\
 include Makefile
@@ -131,7 +134,8 @@ class Kbuild:
         """The same for several directories in one run of make."""
         missing = [path for path in paths if path not in self._known["dirs"]]
         if missing or self._known["roots"] is None:
-            self._evaluate(missing)
+            for start in range(0, len(missing) or 1, _AT_ONCE):
+                self._evaluate(missing[start : start + _AT_ONCE])
         lists = self._known["dirs"]
         return [None if lists[path] is None else Directory(path, lists[path]) for path in paths]
 

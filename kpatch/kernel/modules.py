@@ -67,7 +67,9 @@ class Modules:
         files: dict[str, Path] = {}
         for place in self.places:
             if place.is_file():
-                files.setdefault(module_name(place), place)
+                # A file that the user names may be called anything.
+                name = ModuleImage.read(place).modinfo.get("name", module_name(place))
+                files.setdefault(name, place)
             for directory, names, entries in os.walk(place):
                 names.sort(key=lambda each: (each != _FIRST, each))
                 for entry in sorted(entries):
