@@ -78,8 +78,9 @@ refused they make the share smaller: built / (tried + need_header). What is refu
 - `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, all of kernel/trace).
 
 Each reference of each module is resolved back: the exported symbol's address in kallsyms plus the constant must be
-the symbol that the patched object names (`bench/references.py`). `fixes.modules.*` is the differ alone on files that
-belong to modules.
+the symbol that the patched object names (`bench/references.py`). `fixes.modules.*` is the same for a sample, picked by
+seed, of the changed files that belong to modules; a reference into a module is looked up in the shipped .ko's symbol
+table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
@@ -138,8 +139,8 @@ def _changed_files(old: Path, new: Path) -> list[str]:
     return names
 
 
-def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Those of ``names`` that become code of the image only, and, with their object, those of one module."""
+def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those of ``names`` that become code of the image only, and those that become code of modules only."""
     kbuild = Kbuild(tree)
     # All directories in one run of make: one by one they take a second each.
     places = {str(place) for name in names for place in Path(name).parents}
@@ -152,8 +153,8 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
             continue
         if all(unit.objname == "vmlinux" for unit in units):
             built_in.append(name)
-        elif len(units) == 1 and units[0].path == f"{name[:-2]}.o":
-            modular.append((name, units[0].target))
+        elif all(unit.objname != "vmlinux" for unit in units):
+            modular.append(name)
     return built_in, modular
 
 
@@ -174,7 +175,7 @@ def _try(name: str, kernel: StockKernel, tree: PreparedTree, newer: Path, out: P
         if outcome.kind == "built":
             outcome.module = out / f"kpatch-{key}.ko"
             patched = sorted(Path(temporary).glob("kpatch-build-*/4-patched/*.o"))
-            report = check_module(outcome.module, patched, symbols)
+            report = check_module(outcome.module, patched, symbols, fixes_modules.shipped_modules(kernel))
             outcome.references, outcome.faults = report.checked, report.faults
             if report.faults:
                 outcome.kind, outcome.message = "failed", "\n".join(report.faults)
@@ -195,8 +196,8 @@ def _judge(name: str, done: subprocess.CompletedProcess[str]) -> Outcome:
     return Outcome(name, "unchanged" if done.returncode == 3 else "failed", message)
 
 
-def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], dict[str, float]]:
-    """The core module, what became of every fix of the image, and the figures of those of modules."""
+def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[Outcome]]:
+    """The core module, what became of every fix of the image, and of a sample of those of modules."""
     newer = _source(NEWER)
     core = out / "kpatch.ko"
     done = _kpatch_build(kernel, "--core", "-o", core, temporary=out)
@@ -210,8 +211,11 @@ def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], dict[
         f"  of the changed files {len(names)} are built into {kernel.release}, {len(modular)} into modules", flush=True
     )
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tried = list(pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), names))
-    return core, tried, fixes_modules.compare(modular, tree, newer)
+        tried, sample = (
+            list(pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), part))
+            for part in (names, fixes_modules.pick(modular))
+        )
+    return core, tried, sample
 
 
 def measure() -> dict[str, float]:
@@ -221,7 +225,7 @@ def measure() -> dict[str, float]:
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     core, outcomes, modular = _try_all(kernel, out)
-    _write_report(outcomes)
+    _write_report([*outcomes, *modular])
     modules = [outcome.module for outcome in outcomes if outcome.module and outcome.kind == "built"]
     random.Random(SEED).shuffle(modules)
     picked = modules[:LOADED]
@@ -230,7 +234,7 @@ def measure() -> dict[str, float]:
     tried = count["built"] + count["refused"] + count["failed"]
     codes = Counter(code for outcome in outcomes for code in outcome.codes)
     return {
-        **modular,
+        **fixes_modules.count(modular),
         "fixes.tried": tried,
         **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
         "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),

@@ -9,13 +9,15 @@ with the anchors; namesakes are accepted when any of them lies there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Union
 
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+from kpatch.kernel.module import read_module
 from kpatch.kernel.symbols import SymbolTable
 
 __all__ = ["Report", "check_module"]
@@ -41,8 +43,9 @@ _TABLES = {
     ".orc_unwind_ip": 4,
     "__mcount_loc": 8,
 }
-_FUNCS = ".kpatch.funcs"
-_FUNC_BYTES = 56
+_FUNCS, _FUNC_BYTES = ".kpatch.funcs", 56
+_RELOCS, _RELOC_BYTES = ".kpatch.relocs", 48
+_GLUE = ("init_module", "cleanup_module")
 _NUMBERS = re.compile(r"\.\d+(?=\.|$)|(?<=__UNIQUE_ID_)\w+?(?=\d*$)|\d+$")
 
 Meaning = Union[int, tuple[str, int], bytes]
@@ -58,12 +61,15 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
 
-def check_module(module: Path, patched: Sequence[Path], symbols: SymbolTable) -> Report:
+def check_module(
+    module: Path, patched: Sequence[Path], symbols: SymbolTable, shipped: Mapping[str, Path] | None = None
+) -> Report:
     """Compare the .ko at ``module`` with the patched objects that it was made from.
 
-    ``symbols``: kallsyms of the kernel. Raises :class:`kpatch.errors.BadInput` for a damaged file.
+    ``symbols``: kallsyms of the kernel; ``shipped``: its modules by name. Raises
+    :class:`kpatch.errors.BadInput` for a damaged file.
     """
-    return _Check(ElfObject.read(module), [ElfObject.read(path) for path in patched], symbols).run()
+    return _Check(ElfObject.read(module), [ElfObject.read(path) for path in patched], symbols, shipped or {}).run()
 
 
 def _stem(name: str) -> str:
@@ -145,16 +151,22 @@ def _settled(function: Symbol, at: int) -> Reloc:
 class _Check:
     """One run of :func:`check_module`."""
 
-    def __init__(self, module: ElfObject, patched: Sequence[ElfObject], symbols: SymbolTable) -> None:
+    def __init__(
+        self, module: ElfObject, patched: Sequence[ElfObject], symbols: SymbolTable, shipped: Mapping[str, Path]
+    ) -> None:
         self.module, self.patched, self.symbols = _Object(module), [_Object(obj) for obj in patched], symbols
         self.report = Report()
+        self.shipped = _Shipped(shipped)
+        #: the names that the core looks up in modules
+        self.in_modules = self._add_module_relocs()
         self.stems: dict[str, list[int]] = {}
         for name, address in zip(symbols.names, symbols.addresses):
             if name[-1:].isdigit() or "." in name:
                 self.stems.setdefault(_stem(name), []).append(address)
 
     def run(self) -> Report:
-        ours = [symbol for symbol in self.module.functions() if self._origin(symbol) is not None]
+        every = [symbol for symbol in self.module.functions() if symbol.name not in _GLUE]
+        ours = [symbol for symbol in every if self._origin(symbol) is not None]
         for function in ours:
             origin = self._origin(function)
             assert origin is not None
@@ -164,6 +176,35 @@ class _Check:
         self._check_tables()
         self._check_entries()
         return self.report
+
+    def _add_module_relocs(self) -> set[Symbol]:
+        """Put what .kpatch.relocs says where the module loader's relocations are; returns the symbols of it."""
+        found = set()
+        for section, start in self._entries(_RELOCS, _RELOC_BYTES):
+            relocs = self._entry(self.module, section, start, _RELOC_BYTES)
+            addend, sympos, kind = struct.unpack_from("<qII", section.data, start + 32)
+            place, name, module = relocs[0], self._text(relocs[16]), self._text(relocs[24])
+            where = place.symbol.section
+            assert where is not None
+            at = place.symbol.value + place.addend
+            if at in self.module.relocs[where]:
+                self._fault(f"{_RELOCS}+{start:#x}: the module loader writes to this place, too")
+            if not self.shipped.has(module, name, sympos):
+                self._fault(f"{_RELOCS}+{start:#x}: {module} has no {name},{sympos}")
+            symbol = Symbol(name)
+            self.module.relocs[where][at] = Reloc(at, kind, symbol, addend)
+            found.add(symbol)
+        return found
+
+    def _entries(self, name: str, size: int) -> Iterator[tuple[Section, int]]:
+        section = self.module.obj.section(name)
+        if section is not None:
+            yield from ((section, start) for start in range(0, section.size, size))
+
+    def _text(self, reloc: Reloc) -> str:
+        """The string that ``reloc`` leads to."""
+        assert reloc.symbol.section is not None
+        return _content(reloc.symbol.section, reloc.symbol.value + reloc.addend).rstrip(b"\0").decode()
 
     def _fault(self, text: str) -> None:
         self.report.faults.append(text)
@@ -214,6 +255,13 @@ class _Check:
     ) -> None:
         self.report.checked += 1
         got, wanted = self._meaning(ours, biases), self._wanted(obj, theirs, biases)
+        if ours.symbol in self.in_modules:
+            # The numbers of static locals may be others in the original.
+            wanted += [
+                (ours.symbol.name, meaning[1])
+                for meaning in wanted
+                if isinstance(meaning, tuple) and _stem(meaning[0]) == _stem(ours.symbol.name)
+            ]
         self.report.namesakes += sum(isinstance(meaning, int) for meaning in wanted) > 1
         if not any(_agree(got, meaning) for meaning in wanted):
             self._fault(f"{where}: {self._tell(got)} instead of {' or '.join(map(self._tell, wanted[:3])) or '?'}")
@@ -230,6 +278,8 @@ class _Check:
         if symbol.section is not None:
             own, value = self.module.target(reloc, biases)
             return (own.name, value) if own else _content(symbol.section, value)
+        if symbol in self.in_modules:
+            return symbol.name, reloc.addend
         known = self.symbols.named(symbol.name)
         exported = [entry for entry in known if entry.type.isupper()] or known
         return exported[0].address + reloc.addend if exported else (symbol.name, reloc.addend)
@@ -357,19 +407,48 @@ class _Check:
 
     def _check_entries(self) -> None:
         """Each function to redirect must be, in the kernel, at the start of a function of the new one's name."""
-        section = self.module.obj.section(_FUNCS)
-        if section is None:
+        entries = list(self._entries(_FUNCS, _FUNC_BYTES))
+        if not entries:
             self._fault(f"there is no section {_FUNCS}")
-            return
-        for start in range(0, section.size, _FUNC_BYTES):
+        for section, start in entries:
+            self.report.checked += 1
             relocs = self._entry(self.module, section, start, _FUNC_BYTES)
-            name_section = relocs[16].symbol.section
-            if name_section is None or 8 not in relocs:
+            if 16 not in relocs or (8 not in relocs and 24 not in relocs):
                 self._fault(f"{_FUNCS}+{start:#x}: no address or no name")
                 continue
-            name = _content(name_section, relocs[16].symbol.value + relocs[16].addend).rstrip(b"\0").decode()
-            if self._meaning(relocs[8], _IN_TABLES) not in {entry.address for entry in self.symbols.named(name)}:
+            name = self._text(relocs[16])
+            if 8 not in relocs:
+                size, sympos = struct.unpack_from("<II", section.data, start + 36)
+                if not self.shipped.has(self._text(relocs[24]), name, sympos, size):
+                    self._fault(
+                        f"{_FUNCS}+{start:#x}: {self._text(relocs[24])} has no {name},{sympos} of {size} bytes"
+                    )
+            elif self._meaning(relocs[8], _IN_TABLES) not in {entry.address for entry in self.symbols.named(name)}:
                 self._fault(
                     f"{_FUNCS}+{start:#x}: {name} is not at {self._tell(self._meaning(relocs[8], _IN_TABLES))}"
                 )
-            self.report.checked += 1
+
+
+class _Shipped:
+    """The symbol tables of shipped modules, as the kernel walks them."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self.files = files
+        self._tables: dict[str, list[Symbol]] = {}
+
+    def has(self, module: str, name: str, sympos: int, size: int | None = None) -> bool:
+        """Whether ``module`` keeps a symbol ``name`` of this rank, and of ``size`` bytes."""
+        if module not in self._tables:
+            found = self.files.get(module)
+            obj = ElfObject.parse(read_module(found), str(found)) if found else None
+            self._tables[module] = obj.symbols if obj else []
+        namesakes = [symbol for symbol in self._tables[module] if symbol.name == name and _stays(symbol)]
+        rank = sympos or 1
+        if rank > len(namesakes) or (sympos == 0) != (len(namesakes) == 1):
+            return False
+        return size is None or namesakes[rank - 1].size == size
+
+
+def _stays(symbol: Symbol) -> bool:
+    section = symbol.section
+    return section is not None and bool(section.flags & c.SHF_ALLOC) and not section.name.startswith(".init")
