@@ -257,9 +257,10 @@ class _Check:
         got, wanted = self._meaning(ours, biases), self._wanted(obj, theirs, biases)
         if ours.symbol in self.in_modules:
             # The numbers of static locals may be others in the original.
+            near = {*wanted, *self._neighbours(obj, theirs, biases)}
             wanted += [
                 (ours.symbol.name, meaning[1])
-                for meaning in wanted
+                for meaning in near
                 if isinstance(meaning, tuple) and _stem(meaning[0]) == _stem(ours.symbol.name)
             ]
         self.report.namesakes += sum(isinstance(meaning, int) for meaning in wanted) > 1
@@ -296,7 +297,21 @@ class _Check:
         if symbol.bind == c.STB_LOCAL and (symbol.name[-1:].isdigit() or "." in symbol.name):
             addresses = addresses + self.stems.get(_stem(symbol.name), [])
         found: list[Meaning] = [address + value for address in dict.fromkeys(addresses)]
-        return [*found, *((own.name, value) for own in self._inside(symbol.name)), (symbol.name, value)]
+        # One place may have several names (MODULE_DEVICE_TABLE).
+        aliases = [
+            other.name
+            for other in (obj.named[symbol.section] if symbol.section else ())
+            if other.value == symbol.value
+        ]
+        inside = [(own.name, value) for own in self._inside(symbol.name)]
+        return [*found, *inside, *((name, value) for name in (symbol.name, *aliases))]
+
+    def _neighbours(self, obj: _Object, reloc: Reloc, biases: Sequence[int]) -> Iterator[Meaning]:
+        """What else the reference may mean where variables of one byte lie side by side (``__already_done``)."""
+        for bias in biases if reloc.symbol.section is not None else ():
+            own, value = obj.target(reloc, (bias,))
+            if own is not None:
+                yield own.name, value
 
     def _inside(self, name: str) -> list[Symbol]:
         """The module's own symbols that may be ``name``."""

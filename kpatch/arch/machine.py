@@ -64,6 +64,8 @@ class Machine:
     profiling_calls: frozenset[str]
     #: bytes that may stand before the profiling call: nothing, or a landing pad
     landing_pads: tuple[bytes, ...]
+    #: first byte of a jump -> the nop of its length, which stands at a jump label that is off
+    jump_nops: Mapping[int, bytes]
     #: (code, start of the function, field) -> bytes from the field to the point the processor
     #: counts from; raises ValueError for code that it cannot decode
     pc_bias: Callable[[bytes, int, int], int]

@@ -109,6 +109,7 @@ X86_64: Final = Machine(
     profiling_tables=frozenset({"__mcount_loc"}),
     profiling_calls=frozenset({"__fentry__", "mcount"}),
     landing_pads=(b"", b"\xf3\x0f\x1e\xfa"),
+    jump_nops={0xE9: b"\x0f\x1f\x44\x00\x00", 0xEB: b"\x66\x90"},
     pc_bias=pc_bias,
     is_branch=is_branch,
 )

@@ -17,11 +17,8 @@ from kpatch.elf.object import ElfObject, Reloc, Section
 
 __all__ = ["LoadTime", "settle_load_time"]
 
-_TRACEPOINT = ("__tracepoint_", "__SCK__tp_func_")
-_DEBUG = "__UNIQUE_ID_ddebug"
+_SILENT = ("__tracepoint_", "__UNIQUE_ID_ddebug")
 _JUMP_LABELS, _STATIC_CALLS, _ALTERNATIVES = "__jump_table", ".static_call_sites", ".altinstructions"
-_NOPS = {0xE9: b"\x0f\x1f\x44\x00\x00", 0xEB: b"\x66\x90"}
-"""Opcode of a jump -> the nop of its length, which the kernel puts there when the key is off."""
 
 
 @dataclass
@@ -44,7 +41,9 @@ def settle_load_time(obj: ElfObject, machine: Machine, places: Sequence[Place]) 
         if special is not None and special.key:
             size = _entry_size(section, special, at)
             entry = at - special.key.get(size, 0)
-            failure = _drop_entry(obj, section, entry, place.target.name, done) if size else "of an unknown layout"
+            failure = (
+                _drop_entry(obj, machine, section, entry, place.target.name, done) if size else "of an unknown layout"
+            )
             if failure:
                 done.failures.append(f"{place.target.name} of module {place.target.module} ({failure})")
             dropped.setdefault(section, set()).update(range(entry, entry + size))
@@ -61,17 +60,17 @@ def settle_load_time(obj: ElfObject, machine: Machine, places: Sequence[Place]) 
     return done
 
 
-def _drop_entry(obj: ElfObject, section: Section, entry: int, key: str, done: LoadTime) -> str:
+def _drop_entry(obj: ElfObject, machine: Machine, section: Section, entry: int, key: str, done: LoadTime) -> str:
     """Make the site of the entry at ``entry`` do without it; why that cannot be, or ""."""
     site = next((reloc for reloc in section.relocs if reloc.offset == entry), None)
     if site is None or site.symbol.section is None:
         return "its site is not in the hot patch"
     if section.name == _STATIC_CALLS:
         return ""  # the call goes to the trampoline, which the kernel keeps up to date as well
-    if not key.startswith((*_TRACEPOINT, _DEBUG)):
+    if not key.startswith(_SILENT):
         return "a static key: use static_key_enabled() in the patched function instead of static_branch_*()"
     code, at = site.symbol.section, site.symbol.value + site.addend
-    nop = _NOPS.get(code.data[at])
+    nop = machine.jump_nops.get(code.data[at])
     if nop:
         code.data = code.data[:at] + nop + code.data[at + len(nop) :]
         code.relocs = [reloc for reloc in code.relocs if not at <= reloc.offset < at + len(nop)]

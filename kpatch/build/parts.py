@@ -58,7 +58,10 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
         named = {unit.affected.objname for unit in units} | {s.module for each in anchored for s in each.in_modules}
         objects = objects_object(outs[0].machine, sorted(named - {"vmlinux"}), facts.modules)
     machine = outs[0].machine
-    last = last_object(machine, _identity(facts), _modinfo(name, digest, units, request), request.replace, anchor_of)
+    # Another file of a module may import for all of them; each hot patch must do so itself.
+    imports = sorted({namespace for each in anchored for namespace in each.namespaces})
+    info = [*_modinfo(name, units, request).items(), *(("import_ns", namespace) for namespace in imports)]
+    last = last_object(machine, _identity(facts), info, request.replace, anchor_of)
     parts = ModuleParts(name, first_object(machine), [*outs, objects], last, table.count, digest)
     return Made(parts, anchored)
 
@@ -124,7 +127,7 @@ def _identity(facts: Facts) -> BuildIdentity:
     )
 
 
-def _modinfo(name: str, digest: str, units: Sequence[Diffed], request: BuildRequest) -> dict[str, str]:
+def _modinfo(name: str, units: Sequence[Diffed], request: BuildRequest) -> dict[str, str]:
     """What the module says about itself, beside what the glue says for every module."""
     functions = [function.name for unit in units for function in unit.diff.changed_functions if function.redirected]
     info = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from kpatch.build.match import Match
@@ -154,7 +154,7 @@ def first_object(machine: int) -> ElfObject:
 def last_object(
     machine: int,
     identity: BuildIdentity,
-    modinfo: Mapping[str, str],
+    modinfo: Iterable[tuple[str, str]],
     replace: bool,
     anchor_of: Callable[[ElfObject], AnchorReloc],
 ) -> ElfObject:
@@ -177,7 +177,7 @@ def last_object(
     build.size = len(build.data)
     obj.add_symbol(Symbol("kpatch_build_info", build, 0, _BUILD.size, c.STB_GLOBAL, c.STT_OBJECT))
     obj.add_symbol(Symbol("kpatch_flags", build, flags_at, 4, c.STB_GLOBAL, c.STT_OBJECT))
-    text = b"".join(f"{key}={value}".encode() + b"\0" for key, value in modinfo.items())
+    text = b"".join(f"{key}={value}".encode() + b"\0" for key, value in modinfo)
     obj.add_section(Section(".modinfo", flags=c.SHF_ALLOC, data=text))
     return obj
 

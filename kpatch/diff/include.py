@@ -24,6 +24,7 @@ __all__ = ["Inclusion"]
 
 
 _ORC_IP = ".orc_unwind_ip"
+_STATIC_CALLS = ".static_call_sites"
 
 
 class Inclusion:
@@ -268,17 +269,31 @@ class Inclusion:
         if not isinstance(ref.target, Entity) or ref.target not in self.comparer.twins.original:
             return True
         name = ref.target.name
-        if name.startswith(("__tracepoint_", "__SCK__tp_func_", "__UNIQUE_ID_ddebug")):
-            self.result.warnings.append(f"{name}: this tracepoint or debug message stays silent in the hot patch")
+        if entry.section.name == _STATIC_CALLS:
+            return False  # the call goes to the trampoline instead, which the kernel keeps up to date as well
+        if name.startswith(("__tracepoint_", "__UNIQUE_ID_ddebug")):
+            where = self._turn_off(entry)
+            self.result.warnings.append(f"{where}: {name} stays silent while the hot patch is in force")
             return False
         self._refuse(
             "module-key",
             name,
             entry.section.name,
-            f"the static key or call {name} belongs to module {self.result.objname}",
-            "use static_key_enabled(), or KPATCH_STATIC_CALL(), in the patched function",
+            f"the static key {name} belongs to module {self.result.objname}",
+            "use static_key_enabled() in the patched function instead of static_branch_*()",
         )
         return False
+
+    def _turn_off(self, entry: Entry) -> str:
+        """Put a nop at the jump label of ``entry``, where the compiler left a jump; the name of its function."""
+        function = entry.site.target
+        symbol = self.symbols.get(function) if isinstance(function, Entity) else None
+        if symbol is None or symbol.section is None:
+            return entry.section.name
+        at = symbol.value + entry.site.offset
+        nop = self.view.machine.jump_nops.get(symbol.section.data[at], b"")
+        symbol.section.data = symbol.section.data[:at] + nop + symbol.section.data[at + len(nop) :]
+        return symbol.name
 
     # -- where references lead ------------------------------------------------------------
 

@@ -98,7 +98,9 @@ def test_a_part_without_its_function_is_refused() -> None:
 
 def test_the_build_and_the_bounds() -> None:
     first = first_object(c.EM_X86_64)
-    last = last_object(c.EM_X86_64, IDENTITY, {"kpatch_name": "x", "kpatch_cves": "A,B"}, True, anchor_of)  # type: ignore[arg-type]
+    last = last_object(
+        c.EM_X86_64, IDENTITY, [("kpatch_name", "x"), ("import_ns", "A"), ("import_ns", "B")], True, anchor_of
+    )  # type: ignore[arg-type]
     build = last.section(".kpatch.build")
     assert build is not None
     assert struct.unpack_from("<QQQQIIQ", build.data)[4:] == (3, 64, 0)
@@ -111,7 +113,7 @@ def test_the_build_and_the_bounds() -> None:
     flags = last.symbol("kpatch_flags")
     assert flags is not None and struct.unpack_from("<I", build.data, flags.value) == (1,)
     info = last.section(".modinfo")
-    assert info is not None and info.data == b"kpatch_name=x\0kpatch_cves=A,B\0"
+    assert info is not None and info.data == b"kpatch_name=x\0import_ns=A\0import_ns=B\0"
     kinds = ("pre_patch", "post_patch", "pre_unpatch", "post_unpatch")
     for table in ("funcs", "relocs", "objects", *(f"callbacks_{kind}" for kind in kinds)):
         start, end = first.symbol(f"kpatch_{table}"), last.symbol(f"kpatch_{table}_end")
@@ -121,7 +123,7 @@ def test_the_build_and_the_bounds() -> None:
 
 def test_an_unknown_build_id_is_left_empty() -> None:
     identity = BuildIdentity("6.1.0-1", "#1 SMP", b"", 0, 64)
-    last = last_object(c.EM_X86_64, identity, {}, False, anchor_of)  # type: ignore[arg-type]
+    last = last_object(c.EM_X86_64, identity, [], False, anchor_of)  # type: ignore[arg-type]
     build = last.section(".kpatch.build")
     assert build is not None and {reloc.offset for reloc in build.relocs} == {0, 8}
     assert struct.unpack_from("<QQQQIIQI", build.data)[4:] == (0, 0, 0, 0)
