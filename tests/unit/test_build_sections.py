@@ -98,8 +98,8 @@ def test_a_part_without_its_function_is_refused() -> None:
 
 def test_the_build_and_the_bounds() -> None:
     first = first_object(c.EM_X86_64)
-    info = [("kpatch_name", "x"), ("import_ns", "A"), ("import_ns", "B")]
-    last = last_object(c.EM_X86_64, IDENTITY, info, True, anchor_of)  # type: ignore[arg-type]
+    wanted = [("kpatch_name", "x"), ("import_ns", "A"), ("import_ns", "B")]
+    last = last_object(c.EM_X86_64, IDENTITY, wanted, True, anchor_of)  # type: ignore[arg-type]
     build = last.section(".kpatch.build")
     assert build is not None
     assert struct.unpack_from("<QQQQIIQ", build.data)[4:] == (3, 64, 0)
