@@ -32,11 +32,16 @@ def outcome_lines(outcome: Outcome, everything: bool = True) -> List[str]:
 
 
 def list_lines(loaded: List[Dict[str, Any]], installed: List[Dict[str, Any]]) -> List[str]:
-    """``kpatch list``: the two paragraphs that users and scripts know."""
+    """``kpatch list``: the two paragraphs that users and scripts know, then modules that are waited for."""
     lines = ["Loaded patch modules:"]
     lines += ["{} [{}]".format(patch["name"], patch["state"]) for patch in loaded]
     lines += ["", "Installed patch modules:"]
-    return lines + ["{} ({})".format(patch["name"], patch["release"]) for patch in installed]
+    lines += ["{} ({})".format(patch["name"], patch["release"]) for patch in installed]
+    waiting = [patch for patch in loaded if patch["waits_for"]]
+    if waiting:
+        lines += ["", "Waiting for modules that are not loaded:"]
+        lines += ["{} for {}".format(patch["name"], ", ".join(patch["waits_for"])) for patch in waiting]
+    return lines
 
 
 def info_lines(info: ModInfo) -> List[str]:
@@ -65,7 +70,7 @@ def status_lines(facts: Dict[str, Any]) -> List[str]:
     rows.append(("core module", core if core is not None else "not loaded"))
     for patch in facts["loaded"]:
         cves = "CVEs unknown" if patch["cves"] is None else " ".join(patch["cves"]) or "no CVE named"
-        rows.append(("loaded", "{} [{}] {}".format(patch["name"], patch["state"], cves)))
+        rows.append(("loaded", "{} [{}] {}{}".format(patch["name"], patch["state"], cves, _waiting(patch))))
     rows.append(("fixed CVEs", " ".join(facts["cves"]) or "none"))
     for blocker in facts["blockers"]:
         rows.append(("pending", "{}: {}".format(blocker["patch"], blocker["reason"])))
@@ -75,6 +80,12 @@ def status_lines(facts: Dict[str, Any]) -> List[str]:
     if facts["guard"]:
         rows.append(("here", facts["guard"]))
     return _aligned(rows)
+
+
+def _waiting(patch: Dict[str, Any]) -> str:
+    """What a patch will change once modules are loaded that are not; empty when it waits for none."""
+    names = ", ".join(patch["waits_for"])
+    return ", waits for module {}".format(names) if names else ""
 
 
 def _verdict(facts: Dict[str, Any]) -> str:

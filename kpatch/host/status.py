@@ -58,6 +58,7 @@ def loaded_facts(paths: Paths) -> List[Dict[str, Any]]:
                 "state": patch.state,
                 "active": patch.active,
                 "functions": patch.functions,
+                "waits_for": patch.waits_for,
                 "checksum": patch.checksum,
                 "cves": cves,
                 "installed": patch.name in installed,

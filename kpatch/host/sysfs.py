@@ -26,7 +26,8 @@ class LoadedPatch(NamedTuple):
     """One patch module in the kernel.
 
     ``state`` is ``enabled``, ``disabled``, ``replaced``, or for livepatch also ``enabling`` and ``disabling``;
-    ``checksum`` is empty where the interface does not tell.  ``functions``: how many it redirects.
+    ``checksum`` is empty where the interface does not tell.  ``functions``: how many it redirects, or will.
+    ``waits_for``: modules that it changes as soon as they are loaded.
     """
 
     name: str
@@ -34,6 +35,7 @@ class LoadedPatch(NamedTuple):
     state: str
     checksum: str
     functions: int
+    waits_for: List[str]
 
     @property
     def active(self) -> bool:
@@ -80,13 +82,13 @@ def loaded(paths: Paths) -> Dict[str, LoadedPatch]:
         if state is None:
             state = "enabled" if read_text(os.path.join(folder, "enabled")) == "1" else "disabled"
         checksum = read_text(os.path.join(folder, "checksum")) or ""
-        found[name] = LoadedPatch(name, "core", state, checksum, _count_functions(folder))
+        found[name] = LoadedPatch(name, "core", state, checksum, _count_functions(folder), _waits_for(folder, state))
     for name in _directories(paths.livepatch_sysfs):
         folder = os.path.join(paths.livepatch_sysfs, name)
         state = "enabled" if read_text(os.path.join(folder, "enabled")) == "1" else "disabled"
         if read_text(os.path.join(folder, "transition")) == "1":
             state = "enabling" if state == "enabled" else "disabling"
-        found[name] = LoadedPatch(name, "livepatch", state, "", _count_functions(folder))
+        found[name] = LoadedPatch(name, "livepatch", state, "", _count_functions(folder), _waits_for(folder, state))
     return found
 
 
@@ -143,6 +145,13 @@ def _directories(folder: str) -> List[str]:
             return sorted(entry.name for entry in entries if entry.is_dir())
     except OSError:
         return []
+
+
+def _waits_for(folder: str, state: str) -> List[str]:
+    """The objects that an enabled patch is for and has not patched: their module is not loaded."""
+    if state != "enabled":
+        return []
+    return [name for name in _directories(folder) if read_text(os.path.join(folder, name, "patched")) == "0"]
 
 
 def _count_functions(folder: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kpatch.errors import InUse, Refused
-from kpatch.host import loader, sysfs, wait
+from kpatch.host import loader, report, status, sysfs, wait
 from kpatch.host.modinfo import read_modinfo
 from tests.unit.host_machine import RELEASE, Machine, machine, module_bytes, patch_bytes
 
@@ -39,7 +39,23 @@ def test_core_patch(machine: Machine) -> None:
         machine.write(folder + name, value + "\n")
     machine.write("sys/kernel/kpatch/version", "1.0.0\n")
     assert sysfs.core_version(machine.paths) == "1.0.0"
-    assert sysfs.loaded(machine.paths) == {"kpatch_a": sysfs.LoadedPatch("kpatch_a", "core", "enabled", "ab", 1)}
+    assert sysfs.loaded(machine.paths) == {"kpatch_a": sysfs.LoadedPatch("kpatch_a", "core", "enabled", "ab", 1, [])}
+
+
+def test_a_patch_for_a_module_that_is_not_loaded_says_so(machine: Machine) -> None:
+    folder = "sys/kernel/kpatch/kpatch_a/"
+    values = (("enabled", "1"), ("state", "enabled"), ("vmlinux/patched", "1"), ("ext4/patched", "0"))
+    for name, value in (*values, ("ext4/f,0/method", "none")):
+        machine.write(folder + name, value + "\n")
+    assert sysfs.loaded(machine.paths)["kpatch_a"].waits_for == ["ext4"]
+    shown = report.list_lines(status.loaded_facts(machine.paths), [])
+    assert shown[:2] == ["Loaded patch modules:", "kpatch_a [enabled]"] and shown[-1] == "kpatch_a for ext4"
+    assert any(line.endswith("waits for module ext4") for line in report.status_lines(status.facts(machine.paths)))
+    machine.write(folder + "ext4/patched", "1\n")
+    assert report.list_lines(status.loaded_facts(machine.paths), [])[-1] == "Installed patch modules:"
+    machine.write(folder + "ext4/patched", "0\n")
+    machine.write(folder + "state", "disabled\n")
+    assert sysfs.loaded(machine.paths)["kpatch_a"].waits_for == []
 
 
 def test_refusal_of_another_patch_is_not_ours_and_odd_lines_do_not_hurt(machine: Machine) -> None:
