@@ -14,8 +14,9 @@ from typing import Dict, List, Mapping, Optional, Sequence, Union
 from kpatch.errors import RunError
 from kpatch.log import logger
 
-__all__ = ["clean_env", "quote", "run"]
+__all__ = ["Completed", "PathLike", "clean_env", "quote", "run"]
 
+Completed = subprocess.CompletedProcess
 PathLike = Union[str, "os.PathLike[str]"]
 
 _PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "SOURCE_DATE_EPOCH")
@@ -45,14 +46,17 @@ def run(
     check: bool = True,
     stdin: Optional[str] = None,
     timeout: Optional[float] = None,
+    shown: Optional[Sequence[PathLike]] = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run ``argv`` to its end and return it with stdout and stderr as text.
 
-    ``timeout`` is in seconds.  Raises :class:`RunError` when the program is missing, runs out
+    ``timeout`` is in seconds.  ``shown`` stands for ``argv`` in messages, where that only leads to what the
+    caller means.  Raises :class:`RunError` when the program is missing, runs out
     of time, or (with ``check``) exits with a status other than 0.
     """
     args: List[str] = [os.fspath(arg) for arg in argv]
-    logger.debug("running %s", quote(args))
+    told = quote(shown or args)
+    logger.debug("running %s", told)
     try:
         process = subprocess.Popen(
             args,
@@ -69,10 +73,10 @@ def run(
     except FileNotFoundError as error:
         raise RunError("cannot run {}: {}".format(args[0], error), "install the package that provides it") from error
     except subprocess.TimeoutExpired as error:
-        raise RunError("no end after {} s: {}".format(timeout, quote(args))) from error
+        raise RunError("no end after {} s: {}".format(timeout, told)) from error
     if check and done.returncode != 0:
         tail = (done.stderr or done.stdout).strip().splitlines()[-_TAIL_LINES:]
-        raise RunError("exit status {} from: {}\n{}".format(done.returncode, quote(args), "\n".join(tail)))
+        raise RunError("exit status {} from: {}\n{}".format(done.returncode, told, "\n".join(tail)))
     return done
 
 

@@ -18,7 +18,7 @@ from kpatch.errors import BadInput, MismatchError, RunError
 from kpatch.kernel.kbuild import ObjectCommand
 from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
-from kpatch.run import quote, run
+from kpatch.run import quote
 
 __all__ = ["check_sources", "compile_object", "compile_original", "place_outputs", "read_dependencies"]
 
@@ -48,7 +48,7 @@ def compile_object(command: ObjectCommand, top: Path, output: Path, what: str) -
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     for argv in place_outputs(command, output):
-        done = run(argv, cwd=top, check=False)
+        done = command.tools.run(argv, cwd=top, check=False)
         message = "\n".join(done.stderr.strip().splitlines()[:_SHOWN_LINES])
         if done.returncode < 0:
             raise RunError(f"{argv[0]} was killed by signal {-done.returncode} while it made {command.target}")

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from kpatch.build.stages import Progress
 from kpatch.data import data_dir
+from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject
 from kpatch.errors import RunError
 from kpatch.kernel.cache import locked, read_json, write_json
-from kpatch.kernel.kbuild import COMPILE_FLAGS, split_commands
+from kpatch.kernel.kbuild import COMPILE_FLAGS, OBJECT_ARGS, split_commands
 from kpatch.kernel.source import PreparedTree
-from kpatch.run import run
 
 __all__ = ["CHECKSUM_PLACE", "NAME_PLACE", "Glue", "build_core"]
 
@@ -31,7 +31,7 @@ CHECKSUM_PLACE = "0123456789abcdef" * 4
 NAME_PLACE = "kpatch_template".ljust(55, "_")
 """The module name in the cached ``.mod.o``, as long as names can be (MODULE_NAME_LEN)."""
 
-_FORMAT = 1
+_FORMAT = 2
 _SOURCES = {"core": ("patch-hook.c", "trampolines.S"), "livepatch": ("livepatch-hook.c",)}
 """By interface: what is compiled into a module."""
 
@@ -101,8 +101,8 @@ class Glue:
         self._place_sources(directory, 1)
         objects = " ".join(posixpath.splitext(name)[0] + ".o" for name in self.sources)
         (directory / "Kbuild").write_text(f"obj-m := {NAME_PLACE}.o\n{NAME_PLACE}-y := {objects}\n")
-        args = [f"M={directory}", f"KCFLAGS={COMPILE_FLAGS}", "KBUILD_MODPOST_WARN=1", "modules"]
-        run(["make", "-s", *self.tree.make_args(), *args], cwd=self.tree.path)
+        args = [f"M={directory}", *OBJECT_ARGS, "KBUILD_MODPOST_WARN=1", "modules"]
+        self.tree.tools.run(["make", "-s", *self.tree.make_args(), *args], cwd=self.tree.path)
         compile_commands = {
             name: self._read_commands(directory, posixpath.splitext(name)[0] + ".o") for name in self.sources
         }
@@ -110,8 +110,14 @@ class Glue:
             "compile": compile_commands,
             "modpost": self._read_modpost(directory),
             "mod_compile": self._read_commands(directory, f"{NAME_PLACE}.mod.o"),
-            "link": self._read_commands(directory, f"{NAME_PLACE}.ko", compiled=False)[0],
+            "link": self._read_link(directory),
         }
+
+    def _read_link(self, directory: Path) -> list[str]:
+        """The link of the ``.ko``; what all modules of a kernel have in common is taken from the template."""
+        words = self._read_commands(directory, f"{NAME_PLACE}.ko", compiled=False)[0]
+        shared = {f"@DIR@/{name}": str(directory / name) for name in (".module-common.o",)}
+        return [shared.get(word, word) for word in words]
 
     def _read_line(self, directory: Path, name: str) -> str:
         text = (directory / f".{name}.cmd").read_text("utf-8")
@@ -122,7 +128,8 @@ class Glue:
         return line.replace(str(directory), "@DIR@")
 
     def _read_commands(self, directory: Path, name: str, compiled: bool = True) -> list[list[str]]:
-        return split_commands(self._read_line(directory, name), name, compiled=compiled)
+        commands = split_commands(self._read_line(directory, name), name, compiled=compiled)
+        return [[_placed(word, directory) for word in argv] for argv in commands]
 
     def _read_modpost(self, directory: Path) -> list[str]:
         """modpost with its plain options; which files it reads and writes is ours to say."""
@@ -167,19 +174,34 @@ class Glue:
         for name in self.sources:
             self.run_recorded(recorded.compile[name], directory)
             path = directory / (posixpath.splitext(name)[0] + ".o")
-            path.write_bytes(_without_debug_info(ElfObject.read(path)).to_bytes())
+            path.write_bytes(_linkable(ElfObject.read(path)).to_bytes())
 
     def run_recorded(self, commands: Sequence[Sequence[str]], directory: Path) -> None:
         """Run recorded ``commands`` with ``directory`` in the template's place."""
         for argv in commands:
-            run([word.replace("@DIR@", str(directory)) for word in argv], cwd=self.tree.path)
+            self.tree.tools.run([word.replace("@DIR@", str(directory)) for word in argv], cwd=self.tree.path)
 
 
-def _without_debug_info(obj: ElfObject) -> ElfObject:
-    """``obj`` without the sections that hold paths of this machine: the assembler adds them in spite of -g0."""
+def _placed(word: str, directory: Path) -> str:
+    """A word of a command, as it is where make works in the kernel's tree: since 6.13 it works in the module's."""
+    if word.startswith("-Wp,-MMD,./"):
+        return word.replace("./", "@DIR@/", 1)
+    return f"@DIR@/{word}" if (directory / word).is_file() and "/" not in word else word
+
+
+def _linkable(obj: ElfObject) -> ElfObject:
+    """``obj`` as it can be linked with the differ's objects into the same module everywhere.
+
+    Debug information holds paths of this machine: the assembler adds it in spite of -g0.  gcc marks
+    tables of function entries as ordered like their functions, which the differ's are not, and ld
+    takes no mixture.
+    """
     gone = {section for section in obj.sections if section.name.startswith(".debug")}
     obj.sections = [section for section in obj.sections if section not in gone]
     obj.symbols = [symbol for symbol in obj.symbols if symbol.section is None or symbol.section not in gone]
+    for section in obj.sections:
+        section.flags &= ~c.SHF_LINK_ORDER
+        section.link = None
     return obj
 
 
@@ -196,6 +218,6 @@ def build_core(tree: PreparedTree, jobs: int, progress: Progress) -> Path:
                 shutil.copytree(source, home / "core")
                 shutil.copytree(headers, home / "patch")
                 args = [f"-j{jobs}", f"M={home / 'core'}", f"KCFLAGS={COMPILE_FLAGS}", "modules"]
-                run(["make", "-s", *tree.make_args(), *args], cwd=tree.path)
+                tree.tools.run(["make", "-s", *tree.make_args(), *args], cwd=tree.path)
                 write_json(stamp, {"format": _FORMAT})
     return home / "core"

@@ -18,7 +18,6 @@ from kpatch.build.glue import CHECKSUM_PLACE, NAME_PLACE, Glue
 from kpatch.elf.object import ElfObject
 from kpatch.errors import BadInput, RunError
 from kpatch.log import logger
-from kpatch.run import run
 
 __all__ = ["ModuleParts", "check_name", "link_module", "publish"]
 
@@ -69,11 +68,12 @@ def link_module(parts: ModuleParts, glue: Glue, work: Path) -> Path:
         objects[-1].write_bytes(path.read_bytes().replace(CHECKSUM_PLACE.encode(), parts.checksum.encode()))
     stem = f"kpatch-{parts.name}"
     whole = work / f"{stem}.o"
-    run(["ld", "-r", "-o", whole, *objects])
+    tools = glue.tree.tools
+    tools.run(["ld", "-r", "-o", whole, *objects])
     _modpost(whole, glue, work)
     _make_mod_object(stem, glue, work)
     argv = [word.replace("@DIR@", str(work)).replace(NAME_PLACE, stem) for word in glue.recorded.link]
-    run(argv, cwd=glue.tree.path)
+    tools.run(argv, cwd=glue.tree.path)
     return work / f"{stem}.ko"
 
 
@@ -84,7 +84,7 @@ def _modpost(whole: Path, glue: Glue, work: Path) -> None:
     (work / f".{whole.name}.cmd").write_text("\n")
     argv: list[str | Path] = [*glue.recorded.modpost, "-i", glue.tree.symvers]
     argv += ["-i", glue.core_symvers] if glue.core_symvers else []
-    done = run([*argv, "-o", work / "Module.symvers", whole], cwd=glue.tree.path, check=False)
+    done = glue.tree.tools.run([*argv, "-o", work / "Module.symvers", whole], cwd=glue.tree.path, check=False)
     if done.returncode != 0:
         raise RunError(
             f"the module does not fit this kernel:\n{done.stderr.strip()}",

@@ -23,7 +23,7 @@ from kpatch.build.stages import Progress, Stages
 from kpatch.build.target import ARCH
 from kpatch.errors import BadInput, MismatchError, RunError, Unchanged, Unpatchable
 from kpatch.kernel.cache import locked
-from kpatch.kernel.kbuild import COMPILE_FLAGS, ObjectCommand, module_of, parse_command_file
+from kpatch.kernel.kbuild import COMPILE_FLAGS, OBJTOOL_ARGS, ObjectCommand, module_of, parse_command_file
 from kpatch.kernel.module import ModuleImage, read_module
 from kpatch.kernel.modules import module_name
 from kpatch.kernel.source import PreparedTree
@@ -111,9 +111,9 @@ def _make(built: Path, tree: PreparedTree, request: BuildRequest) -> None:
     args = ["make", "-s", *tree.make_args(), f"M={built}"]
     with locked(tree.lock, "compiles in the prepared source"):
         try:
-            run([*args, "clean"], cwd=tree.path)
-            options = [f"-j{request.jobs_or_all}", f"KCFLAGS={flags}", "KBUILD_MODPOST_WARN=1"]
-            run([*args, *options, "modules"], cwd=tree.path)
+            tree.tools.run([*args, "clean"], cwd=tree.path)
+            options = [f"-j{request.jobs_or_all}", f"KCFLAGS={flags}", "KBUILD_MODPOST_WARN=1", *OBJTOOL_ARGS]
+            tree.tools.run([*args, *options, "modules"], cwd=tree.path)
         except RunError as error:
             raise BadInput(
                 f"the module's source {request.oot_source} does not compile for {tree.release}:\n{error.message}",
@@ -154,7 +154,7 @@ def _object(noted: Path, built: Path, tree: PreparedTree) -> list[_Object]:
     words = re.findall(r"[^\s\\]+", text)
     places = {os.path.normpath(top / word) for word in words if word.endswith((".c", ".h", ".S"))}
     read = frozenset(os.path.relpath(place, built) for place in places if place.startswith(f"{built}/"))
-    command = ObjectCommand(target, tuple(map(tuple, commands)), read, module_of(commands[0]))
+    command = ObjectCommand(target, tuple(map(tuple, commands)), read, module_of(commands[0]), tree.tools)
     return [_Object(str(output.relative_to(built)), command, read)]
 
 

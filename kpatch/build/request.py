@@ -20,6 +20,7 @@ class BuildRequest:
     ``interface``: "core" for kpatch.ko, "livepatch" for the kernel's own.  ``modules``: module files, and
     directories of modules, that are looked at before the kernel's own.  ``oot_source``: the source of modules
     that are built outside of the kernel's tree, which the patches are for; ``oot_modules``: those modules.
+    ``buildroot``: the chroot whose programs compile, None for this machine's.
     """
 
     patches: tuple[Path, ...] = ()
@@ -38,6 +39,7 @@ class BuildRequest:
     modules: tuple[Path, ...] = ()
     oot_modules: tuple[Path, ...] = ()
     oot_source: Path | None = None
+    buildroot: Path | None = None
 
     @property
     def kernel_release(self) -> str:

@@ -14,7 +14,9 @@ from pathlib import Path
 from kpatch.build.affected import SourceIndex
 from kpatch.build.request import BuildRequest
 from kpatch.build.stages import Progress, Stages
+from kpatch.data import data_dir
 from kpatch.errors import MismatchError
+from kpatch.kernel.buildroot import HOST, Buildroot, Toolchain
 from kpatch.kernel.cache import cache_root
 from kpatch.kernel.compiler import find_compiler
 from kpatch.kernel.config import KernelConfig, check_config
@@ -70,12 +72,22 @@ def prepare_target(request: BuildRequest, stages: Stages, progress: Progress, po
         files = find_kernel(request.kernel_release, request.root, request.explicit)
         config = KernelConfig.read(files.config)
         check_config(config, request.interface)
-        compiler = find_compiler(config, request.skip_compiler_check)
+        tools = _toolchain(request.buildroot, stages)
+        compiler = find_compiler(config, request.skip_compiler_check, tools)
         home = kernel_home(cache_root(), files, config, compiler)
         reading = pool.submit(_read_facts, files, home, (*request.oot_modules, *request.modules))
     with stages.stage("2-source"):
         tree = prepare(home, files, config, compiler, request.jobs_or_all, progress, partial(_index, pool))
     return Target(files, tree, reading)
+
+
+def _toolchain(buildroot: Path | None, stages: Stages) -> Toolchain:
+    """Whose programs compile; those of a chroot see the cache, the work directory and our own C files."""
+    if buildroot is None:
+        return HOST
+    built = cache_root() / "build"
+    built.mkdir(parents=True, exist_ok=True)
+    return Buildroot(buildroot, [built, stages.top, Path(data_dir("kmod"))])
 
 
 def _index(pool: ThreadPoolExecutor, tree: PreparedTree) -> None:

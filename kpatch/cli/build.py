@@ -63,6 +63,11 @@ OPTIONS = (
     _path(("-c", "--config"), "FILE", "configuration of the kernel"),
     _path(("-v", "--vmlinux", "--image"), "FILE", "image of the kernel: vmlinuz or vmlinux"),
     _path(("--symvers",), "FILE", "Module.symvers of the kernel, may be compressed"),
+    _path(
+        ("--buildroot",),
+        "DIR",
+        "compile in this chroot of the release that the kernel belongs to; the kernel is looked for in it, too",
+    ),
     Option(
         ("--module",),
         "a shipped module, or a directory of them, to look at before lib/modules (may be given several times)",
@@ -201,7 +206,7 @@ def run(args: argparse.Namespace) -> int:
         name=args.name or "",
         output=args.output or Path.cwd(),
         release=args.archversion or (release_of(args.oot_module[0]) if args.oot_module else ""),
-        root=args.kernel_root or Path("/"),
+        root=args.kernel_root or args.buildroot or Path("/"),
         explicit=Explicit(args.vmlinux, args.config, args.symvers, source.absolute() if source else None),
         jobs=args.jobs or 0,
         replace=not args.non_replace,
@@ -213,6 +218,7 @@ def run(args: argparse.Namespace) -> int:
         modules=tuple(args.module),
         oot_modules=tuple(args.oot_module),
         oot_source=args.oot_module_src.absolute() if args.oot_module_src else None,
+        buildroot=args.buildroot,
     )
     progress = _Progress(args.quiet)
     with Stages(keep=args.debug > 0) as stages:

@@ -11,6 +11,8 @@ __all__ = ["Comparer", "Twins"]
 
 #: Where objects of a section keep a line number: offset of 4 bytes, bits (linux/dynamic_debug.h, linux/codetag.h)
 _LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_tags": (4, 0xFFFFFFFF)}
+_SANITIZER_LINE = (8, 0xFFFFFFFF)
+"""Of ``struct source_location``, with which all that -fsanitize writes begins (lib/ubsan.h)."""
 
 
 class Twins:
@@ -149,7 +151,8 @@ class Comparer:
 
 def _without_line(entity: Entity, body: Body) -> Body:
     """``body`` of an object, the line number in it cleared."""
-    field = _LINE_FIELDS.get(entity.section.name)
+    sanitizer = entity.name.startswith(".Lubsan_data")
+    field = _SANITIZER_LINE if sanitizer else _LINE_FIELDS.get(entity.section.name)
     if field is None or len(body.data) < field[0] + 4:
         return body
     offset, mask = field

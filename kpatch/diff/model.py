@@ -101,6 +101,19 @@ def _is_empty(symbol: Symbol) -> bool:
     return symbol.type == c.STT_OBJECT and not symbol.size
 
 
+_SANITIZER_DATA = re.compile(r"\.data\.(\.Lubsan_(?:data|type))(\d+)$")
+
+
+def _sanitizer_data(obj: ElfObject) -> list[Symbol]:
+    """What -fsanitize has written to tell where a check stands: one nameless object per section, named here."""
+    found = ((_SANITIZER_DATA.match(section.name), section) for section in obj.sections)
+    return [
+        Symbol(f"{match[1]}.{match[2]}", section, 0, section.size, c.STB_LOCAL, c.STT_OBJECT)
+        for match, section in found
+        if match
+    ]
+
+
 class View:
     """Index over one object. Raises :class:`BadInput` for damage, Unpatchable for what is unknown."""
 
@@ -121,7 +134,7 @@ class View:
     def _index_entities(self) -> None:
         places: dict[tuple[Section, int], Entity] = {}
         prefixes = []
-        for symbol in sorted(self.obj.symbols, key=_is_empty):
+        for symbol in sorted([*self.obj.symbols, *_sanitizer_data(self.obj)], key=_is_empty):
             section = symbol.section
             if section is None or not self._is_entity(symbol, section):
                 continue

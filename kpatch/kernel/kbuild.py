@@ -16,16 +16,37 @@ from pathlib import Path
 from typing import Any
 
 from kpatch.errors import BadInput, RunError
+from kpatch.kernel.buildroot import HOST, Toolchain
 from kpatch.kernel.cache import locked, read_json, write_json
 from kpatch.kernel.source import PreparedTree
-from kpatch.run import run
 
-__all__ = ["COMPILE_FLAGS", "Directory", "Kbuild", "ObjectCommand", "parse_command_file", "split_commands"]
+__all__ = [
+    "COMPILE_FLAGS",
+    "OBJECT_ARGS",
+    "OBJTOOL_ARGS",
+    "Directory",
+    "Kbuild",
+    "ObjectCommand",
+    "parse_command_file",
+    "split_commands",
+]
 
 COMPILE_FLAGS = "-ffunction-sections -fdata-sections -g0"
 """Each function in a section of its own; debug information never changes code and is only slow."""
 
-_FORMAT = 1
+OBJTOOL_ARGS = (
+    "delay-objtool=",
+    "objtool-args=$(filter-out --ibt --werror,$(objtool-args-y))$(if $(part-of-module), --module)",
+)
+"""What make is given for one object that is to be complete by itself.
+
+Kernels with IBT run objtool only when all is linked (scripts/Makefile.lib).  Run on one object it gives the
+same code and tables, except for what it must know all objects for: which functions need no ENDBR (--ibt).
+"""
+
+OBJECT_ARGS = (f"KCFLAGS={COMPILE_FLAGS}", *OBJTOOL_ARGS)
+
+_FORMAT = 2
 
 _AT_ONCE = 200
 """Directories in one run of make: the shell's command line is limited (128 KiB, MAX_ARG_STRLEN of Linux)."""
@@ -90,13 +111,14 @@ class ObjectCommand:
     """How kbuild makes one object: programs to run in turn in the top directory of the source.
 
     ``sources``: files that the compiler read, below the top directory.  ``module``: name of the
-    module that it belongs to, None for vmlinux.
+    module that it belongs to, None for vmlinux.  ``tools``: whose programs these are.
     """
 
     target: str
     commands: tuple[tuple[str, ...], ...]
     sources: frozenset[str]
     module: str | None
+    tools: Toolchain = HOST
 
     @property
     def path(self) -> str:
@@ -124,7 +146,7 @@ class Kbuild:
         """Directories whose built-in objects the kernel is linked from; ``.`` where one makefile enters all."""
         if self._known["roots"] is None:
             self.directories([])
-        return [posixpath.normpath(posixpath.dirname(word)) for word in self._known["roots"] if "/" in word]
+        return [posixpath.normpath(posixpath.dirname(word)) for word in self._known["roots"]]
 
     def directory(self, path: str) -> Directory | None:
         """The lists of directory ``path`` (relative to the top), None when it has no makefile that stands alone."""
@@ -179,7 +201,7 @@ class Kbuild:
             top,
             f"KPATCH_DIR_MAKEFILE={directory}",
         ]
-        return run([*options, *self.tree.make_args(), *args], cwd=self.tree.path).stdout
+        return self.tree.tools.run([*options, *self.tree.make_args(), *args], cwd=self.tree.path).stdout
 
     def command(self, target: str) -> ObjectCommand:
         """How ``target`` (a path of an object, as kbuild spells it) is made; compiles it once to learn that.
@@ -195,15 +217,15 @@ class Kbuild:
                     value = self._record(target)
                     write_json(kept, value)
         commands = tuple(tuple(argv) for argv in value["commands"])
-        return ObjectCommand(target, commands, frozenset(value["sources"]), value["module"])
+        return ObjectCommand(target, commands, frozenset(value["sources"]), value["module"], self.tree.tools)
 
     def _record(self, target: str) -> dict[str, Any]:
         place = self.tree.path / posixpath.normpath(target)
         if "." in self.roots():
-            self._make(["kpatch-object", f"KPATCH_OBJECT={target}", f"KCFLAGS={COMPILE_FLAGS}"])
+            self._make(["kpatch-object", f"KPATCH_OBJECT={target}", *OBJECT_ARGS])
         else:
-            args = ["make", "-s", *self.tree.make_args(), f"KCFLAGS={COMPILE_FLAGS}", target]
-            run(args, cwd=self.tree.path)
+            args = ["make", "-s", *self.tree.make_args(), *OBJECT_ARGS, target]
+            self.tree.tools.run(args, cwd=self.tree.path)
         text = _read_command_file(place.with_name(f".{place.name}.cmd"))
         commands, sources = parse_command_file(text, target)
         return {

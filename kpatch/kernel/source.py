@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kpatch.errors import BadInput, MismatchError, RunError
+from kpatch.kernel.buildroot import Toolchain
 from kpatch.kernel.cache import locked, read_json, write_json
 from kpatch.kernel.compiler import Compiler
 from kpatch.kernel.config import KernelConfig
@@ -41,7 +42,7 @@ _NEEDED_BYTES = 3 << 30
 _HARMLESS = re.compile(
     r"CONFIG_(BUILD_SALT|MODULE_SIG_(KEY|ALL)|SYSTEM_(TRUSTED|REVOCATION)_KEYS|SYSTEM_REVOCATION_KEYS|CC_VERSION_TEXT"
     r"|PAHOLE_\w+|RUST\w*|BINDGEN\w*|HAVE_RUST|LOCALVERSION\w*|TOOLS_SUPPORT_RELR|CC_CAN_LINK\w*|INITRAMFS_SOURCE"
-    r"|AS_VERSION|LD_VERSION|GCC_VERSION|LLD_VERSION|CLANG_VERSION)$"
+    r"|OPENSSL_SUPPORTS_\w+|AS_VERSION|LD_VERSION|GCC_VERSION|LLD_VERSION|CLANG_VERSION)$"
 )
 
 
@@ -56,6 +57,11 @@ class PreparedTree:
     compiler: Compiler
 
     @property
+    def tools(self) -> Toolchain:
+        """Whose programs make what is made in the tree."""
+        return self.compiler.tools
+
+    @property
     def symvers(self) -> Path:
         """The shipped kernel's Module.symvers, not compressed."""
         return self.path / "Module.symvers"
@@ -67,11 +73,14 @@ class PreparedTree:
 
     def make_args(self) -> list[str]:
         """What every ``make`` in the tree is given, so that it takes itself for the shipped kernel."""
+        compiler = self.compiler.command
         return [
-            f"CC={self.compiler.command}",
+            f"CC={compiler}",
+            *([] if self.tools.has("gcc") else [f"HOSTCC={compiler}"]),
             f"KERNELRELEASE={self.release}",
             f"PAHOLE={self.home / 'bin' / 'pahole'}",
             "LOCALVERSION=",
+            "CONFIG_RUST=",
         ]
 
 
@@ -100,6 +109,7 @@ def kernel_home(cache: Path, files: KernelFiles, config: KernelConfig, compiler:
     """The directory in ``cache`` for exactly this kernel, source, configuration and compiler."""
     source = _tree_identity(files.source) if files.source_is_tree else _stat_identity(files.source)
     parts = [str(_FORMAT), source, files.release, compiler.command, compiler.version, _stat_identity(files.symvers)]
+    parts += [compiler.tools.identity] if compiler.tools.identity else []
     parts += [f"{name}={value}" for name, value in sorted(config.settings.items())]
     key = hashlib.sha256("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:16]
     return cache / "build" / f"{files.release}-{key}"
@@ -172,7 +182,7 @@ def _copy_tree(source: Path, tree: PreparedTree) -> None:
     """A copy that shares blocks where the file system can, cleaned of what the user's builds left."""
     entries = [entry for entry in sorted(source.iterdir()) if entry.name != ".git"]
     run(["cp", "-a", "--reflink=auto", "-t", tree.path, "--", *entries])
-    run(["make", "-s", "mrproper"], cwd=tree.path)
+    tree.tools.run(["make", "-s", "mrproper"], cwd=tree.path)
 
 
 def _unpack_source_rpm(source: Path, tree: PreparedTree) -> None:
@@ -183,7 +193,7 @@ def _unpack_source_rpm(source: Path, tree: PreparedTree) -> None:
     if found:
         shutil.rmtree(tree.path)
         found[0].parent.rename(tree.path)
-        run(["make", "-s", "mrproper"], cwd=tree.path)
+        tree.tools.run(["make", "-s", "mrproper"], cwd=tree.path)
     shutil.rmtree(top, ignore_errors=True)
 
 
@@ -203,15 +213,16 @@ def _configure(tree: PreparedTree, files: KernelFiles, jobs: int, step: Step) ->
     with step("preparing the source (make modules_prepare)"):
         shutil.copyfile(tree.config.path, tree.path / ".config")
         _write_pahole(tree)
+        _pretend_rust(tree)
         # Without the setting make does not build resolve_btfids, which only links of vmlinux need; what the
         # compiler sees comes from Kconfig and keeps it.
         args = ["make", "-s", f"-j{jobs}", *tree.make_args(), "CONFIG_DEBUG_INFO_BTF=", "modules_prepare"]
         try:
-            run(args, cwd=tree.path)
+            tree.tools.run(args, cwd=tree.path)
         except RunError as error:
             raise RunError(
                 f"the kernel source could not be prepared:\n{error.message}",
-                "install what a kernel build needs: make, flex, bison, bc, libelf-dev, libssl-dev",
+                f"install what a kernel build needs {tree.tools.where}: make, flex, bison, bc, libelf-dev, libssl-dev",
             ) from error
         _copy_symvers(files.symvers, tree.symvers)
     _compare_config(tree)
@@ -228,6 +239,13 @@ def _write_pahole(tree: PreparedTree) -> None:
     script.parent.mkdir(exist_ok=True)
     script.write_text(f"#!/bin/sh\necho v{number[:1]}.{number[1:]}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _pretend_rust(tree: PreparedTree) -> None:
+    """Kconfig keeps the settings that need Rust if the vendor had it; only C is compiled here (``make_args``)."""
+    script = tree.path / "scripts" / "rust_is_available.sh"
+    if tree.config.enabled("RUST") and script.exists():
+        script.write_text("#!/bin/sh\nexit 0\n")
 
 
 def _copy_symvers(source: Path, target: Path) -> None:

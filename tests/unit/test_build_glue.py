@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from kpatch.build.glue import Glue
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject, Section
 from kpatch.kernel.cache import write_json
 from kpatch.kernel.source import PreparedTree
+from kpatch.run import run
 from tests.unit.mini_source import make_tree
 
 
@@ -46,3 +49,36 @@ def test_livepatch_has_no_trampolines_and_one_object_for_all(tree: PreparedTree)
 
 def test_the_interfaces_do_not_share_what_is_kept(tree: PreparedTree, tmp_path: Path) -> None:
     assert Glue(tree, None, "livepatch").home != Glue(tree, tmp_path / "Module.symvers").home
+
+
+def test_glue_with_padded_functions_links_with_what_the_differ_makes(tree: PreparedTree, tmp_path: Path) -> None:
+    """Kernels with CALL_PADDING: gcc lists the padding in sections that are ordered like the functions."""
+    glue = with_recorded(Glue(tree, None, "livepatch"))
+    source = tmp_path / "glue.c"
+    source.write_text("void hook(void) {}\n")
+    glue.recorded.compile["livepatch-hook.c"][:] = [
+        ["cc", "-fpatchable-function-entry=16,16", "-c", "-o", "@DIR@/livepatch-hook.o", str(source)]
+    ]
+    (compiled,) = glue.objects(1)
+    differs = ElfObject(c.EM_X86_64)
+    table = Section("__patchable_function_entries", flags=c.SHF_ALLOC | c.SHF_WRITE, data=bytes(8), addralign=8)
+    differs.add_section(table)
+    (tmp_path / "differs.o").write_bytes(differs.to_bytes())
+    run(["ld", "-r", "-o", tmp_path / "both.o", compiled, tmp_path / "differs.o"])
+
+
+def test_commands_that_make_ran_in_the_modules_directory(tree: PreparedTree) -> None:
+    """Since 6.13; until then in the kernel's, with the paths that are recorded."""
+    glue = Glue(tree, None, "livepatch")
+    directory = glue.home / "template"
+    directory.mkdir(parents=True)
+    (directory / "hook.c").write_text("")
+    (directory / "hook.o").write_text("")
+    ways = {
+        "old": f"cc -Wp,-MMD,{directory}/.hook.o.d -I./include -c -o {directory}/hook.o {directory}/hook.c",
+        "new": "cc -Wp,-MMD,./.hook.o.d -I./include -c -o hook.o hook.c",
+    }
+    for line in ways.values():
+        (directory / ".hook.o.cmd").write_text(f"savedcmd_hook.o := {line}\n")
+        (words,) = glue._read_commands(directory, "hook.o")
+        assert words == ["cc", "-Wp,-MMD,@DIR@/.hook.o.d", "-I./include", "-c", "-o", "@DIR@/hook.o", "@DIR@/hook.c"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kpatch.errors import BadInput, RunError
-from kpatch.kernel.kbuild import module_of, parse_command_file, split_commands
+from kpatch.kernel.kbuild import Kbuild, module_of, parse_command_file, split_commands
+from tests.unit.mini_source import make_tree
 
 LINE = (
     "gcc-12 -Wp,-MMD,fs/.a.o.d -I./include -DKBUILD_MODFILE='\"fs/a\"' -DX='$(pound)1' -DY='$$z' "
@@ -66,3 +69,18 @@ def test_the_module_of_a_command(argv: list[str], module: str | None) -> None:
 def test_a_module_without_name_is_refused() -> None:
     with pytest.raises(RunError):
         module_of(["gcc", "-DMODULE"])
+
+
+@pytest.mark.parametrize(
+    ("linked", "roots"),
+    [
+        ("init/built-in.a lib/lib.a", ["init", "lib"]),
+        ("./built-in.a lib/lib.a", [".", "lib"]),
+        ("built-in.a lib/lib.a", [".", "lib"]),  # since 6.13
+    ],
+)
+def test_the_directories_that_the_kernel_is_linked_from(tmp_path: Path, linked: str, roots: list[str]) -> None:
+    tree = make_tree(tmp_path)
+    makefile = tree.path / "Makefile"
+    makefile.write_text(f"{makefile.read_text()}\nKBUILD_VMLINUX_OBJS := {linked}\nKBUILD_VMLINUX_LIBS :=\n")
+    assert Kbuild(tree).roots() == roots

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tests.vm import cache, rpms
 from tests.vm.kernels import StockKernel
+from tests.vm.mirror import OWN_SUITE, debootstrap
 
 __all__ = ["GuestImage", "guest_image"]
 
-SUITE = "bookworm"
 PACKAGES = [
     *["systemd-sysv", "udev", "kmod", "iproute2", "procps"],
     *["dnf", "rpm", "python3", "python3-rpm", "gpg", "ca-certificates"],
@@ -140,25 +140,11 @@ def _build(kernel: StockKernel, directory: Path) -> None:
 
 def _tree() -> Path:
     """The guest's packages as ``root.tar``; the mirror and its options are those of this machine."""
-    return cache.entry("trees", cache.key_of(SUITE, *PACKAGES), _debootstrap)
+    return cache.entry("trees", cache.key_of(OWN_SUITE, *PACKAGES), _debootstrap)
 
 
 def _debootstrap(directory: Path) -> None:
-    fields = "$(CREATED_BY)|$(ORIGIN)|$(CODENAME)|deb $(REPO_URI) $(RELEASE) $(COMPONENT)"
-    targets = [line.split("|") for line in _run("apt-get", "indextargets", "--format", fields).splitlines()]
-    lines = [
-        line
-        for created, origin, codename, line in targets
-        if created == "Packages" and origin == "Debian" and codename.split("-")[0] == SUITE
-    ]
-    (directory / "sources").write_text("".join(f"{line}\n" for line in sorted(set(lines))))
-    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries")
-    options = [line for line in _run("apt-config", "dump").splitlines() if line.startswith(wanted)]
-    (directory / "options").write_text("".join(f"{line}\n" for line in options))
-    left_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale", "info")]
-    include = f"--include={','.join(PACKAGES)}"
-    argv = ["mmdebstrap", "--quiet", "--mode=root", "--variant=essential", include, *left_out]
-    _run(*argv, f"--aptopt={directory / 'options'}", SUITE, directory / "root.tar", directory / "sources")
+    debootstrap(OWN_SUITE, PACKAGES, directory / "root.tar", directory, "--variant=essential")
 
 
 def _configure(root: Path) -> None:

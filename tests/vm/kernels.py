@@ -29,12 +29,17 @@ class StockKernel:
     @property
     def vmlinuz(self) -> Path:
         """The bootable image."""
-        return self.root / "boot" / f"vmlinuz-{self.release}"
+        return self._file("vmlinuz")
 
     @property
     def config(self) -> Path:
         """The vendor's .config."""
-        return self.root / "boot" / f"config-{self.release}"
+        return self._file("config")
+
+    def _file(self, name: str) -> Path:
+        """Until 6.12 Debian's packages have these in boot/, later beside the modules."""
+        beside = self.modules_dir / name
+        return beside if beside.exists() else self.root / "boot" / f"{name}-{self.release}"
 
     @property
     def modules_dir(self) -> Path:
