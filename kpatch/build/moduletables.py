@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from kpatch.build.inmodule import Place
 from kpatch.build.sections import ADDRESS_RELOC, Strings
@@ -12,9 +13,10 @@ from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import BadInput
 from kpatch.kernel.modules import Modules
 
-__all__ = ["add_relocs", "objects_object"]
+__all__ = ["PlacedReloc", "add_relocs", "objects_object", "read_relocs"]
 
 _RELOC = struct.Struct("<QQQQqII")
+_RELOCS = ".kpatch.relocs"
 _OBJECT = struct.Struct("<QQIIQ")
 
 
@@ -23,7 +25,7 @@ def add_relocs(obj: ElfObject, objname: str, places: Sequence[Place]) -> None:
     if not places:
         return
     address = ADDRESS_RELOC[obj.machine]
-    table = obj.add_section(Section(".kpatch.relocs", flags=c.SHF_ALLOC, addralign=8))
+    table = obj.add_section(Section(_RELOCS, flags=c.SHF_ALLOC, addralign=8))
     strings = Strings(obj)
     for place in places:
         at, symbol, target = len(table.data), _start_of(obj, place.section), place.target
@@ -39,6 +41,40 @@ def _start_of(obj: ElfObject, section: Section) -> Symbol:
     if section.symbol is None:
         section.symbol = obj.add_symbol(Symbol("", section, type=c.STT_SECTION))
     return section.symbol
+
+
+class PlacedReloc(NamedTuple):
+    """One entry of ``.kpatch.relocs``, read back: what is written at ``section`` + ``offset`` for ``objname``."""
+
+    section: Section
+    offset: int
+    type: int
+    addend: int
+    objname: str
+    module: str
+    symbol: str
+    sympos: int
+
+
+def read_relocs(obj: ElfObject) -> list[PlacedReloc]:
+    """The ``.kpatch.relocs`` entries of a linked hot patch module."""
+    table, found = obj.section(_RELOCS), []
+    relocs = {reloc.offset: reloc for reloc in table.relocs} if table else {}
+    for at in range(0, table.size if table else 0, _RELOC.size):
+        assert table is not None
+        *_, addend, sympos, kind = _RELOC.unpack_from(table.data, at)
+        place = relocs[at]
+        assert place.symbol.section is not None
+        objname, symbol, module = (_text_at(relocs[at + slot]) for slot in (8, 16, 24))
+        offset = place.symbol.value + place.addend
+        found.append(PlacedReloc(place.symbol.section, offset, kind, addend, objname, module, symbol, sympos))
+    return found
+
+
+def _text_at(reloc: Reloc) -> str:
+    section, start = reloc.symbol.section, reloc.symbol.value + reloc.addend
+    assert section is not None
+    return section.data[start : section.data.index(b"\0", start)].decode()
 
 
 def objects_object(machine: int, names: Iterable[str], modules: Modules) -> ElfObject:

@@ -21,6 +21,7 @@ from kpatch.build.target import Facts
 from kpatch.elf.object import ElfObject
 from kpatch.errors import Unpatchable
 from kpatch.kernel.ksymtab import choose_anchors
+from kpatch.kernel.modules import Modules
 from kpatch.log import logger
 
 __all__ = ["Made", "make_parts"]
@@ -55,6 +56,8 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
             else:
                 anchored.append(_resolve_in_module(unit, out, facts, table, provided))
         _check_dependencies(units, anchored)
+        if request.interface == "livepatch":
+            _check_ranks(units, anchored, facts.modules)
         named = {unit.affected.objname for unit in units} | {s.module for each in anchored for s in each.in_modules}
         objects = objects_object(outs[0].machine, sorted(named - {"vmlinux"}), facts.modules)
     machine = outs[0].machine
@@ -114,6 +117,20 @@ def _check_dependencies(units: Sequence[Diffed], anchored: Sequence[Anchored]) -
                 f"{unit.affected.path} uses what {', '.join(both)} exports, and the patch changes that module, too",
                 "make two patches of it: one for the module, one for the kernel",
             )
+
+
+def _check_ranks(units: Sequence[Diffed], anchored: Sequence[Anchored], modules: Modules) -> None:
+    """livepatch counts namesakes in a coming module before, and in a present one after their memory is freed."""
+    named = {(symbol.module, symbol.name) for each in anchored for symbol in each.in_modules}
+    for unit in units:
+        if unit.affected.objname != "vmlinux":
+            named |= {(unit.affected.objname, function.name) for function in unit.diff.changed_functions}
+    doubtful = sorted(name for module, name in named if name in modules.get(module).passing)
+    if doubtful:
+        raise Unpatchable(
+            f"livepatch cannot tell which symbol is meant by {', '.join(doubtful)}: init code has one of that name",
+            "build the patch for the core module (leave out --interface livepatch)",
+        )
 
 
 def _anchor_of(facts: Facts, obj: ElfObject) -> AnchorReloc:

@@ -6,13 +6,13 @@ same time: image and symbols are read while the source is unpacked or the compil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from kpatch.build.affected import Affected, find_affected
+from kpatch.build.affected import find_affected
 from kpatch.build.differences import diff_pairs, only_changed, warn_of_interface
 from kpatch.build.glue import Glue, build_core
+from kpatch.build.klprelocs import use_klp_relocs
 from kpatch.build.module import ModuleParts, link_module, publish
 from kpatch.build.outoftree import compile_outside
 from kpatch.build.pairs import Compiled, compile_pairs
@@ -22,7 +22,6 @@ from kpatch.build.report import make_report
 from kpatch.build.request import BuildRequest, BuildResult
 from kpatch.build.stages import Progress, Stages, quiet
 from kpatch.build.target import ARCH, Target, prepare_target
-from kpatch.errors import Unpatchable
 from kpatch.kernel.kbuild import Kbuild
 from kpatch.log import logger
 
@@ -44,7 +43,8 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
             compiled = compile_outside(request, target.tree, stages, progress, pool)
         else:
             compiled = _compile_inside(request, target, stages, progress, pool)
-        _check_interface([item.affected for item in compiled], request.interface)
+        for item in compiled:
+            logger.debug("%s changes %s of %s", item.affected.reasons, item.affected.path, item.affected.objname)
         units = diff_pairs(compiled, stages)
         changed = only_changed(units)
         warn_of_interface(request.interface, [unit.diff for unit in changed])
@@ -80,20 +80,12 @@ def _make_glue(request: BuildRequest, target: Target, progress: Progress) -> Glu
     return Glue(target.tree, core / "Module.symvers", request.interface)
 
 
-def _check_interface(affected: Sequence[Affected], interface: str) -> None:
-    for unit in affected:
-        logger.debug("%s changes %s of %s", ", ".join(unit.reasons), unit.path, unit.objname)
-        if unit.objname != "vmlinux" and interface == "livepatch":
-            raise Unpatchable(
-                f"{', '.join(unit.reasons)} belongs to the module {unit.objname}, "
-                "and modules for livepatch patch the kernel's image only so far",
-                "build it for the core module (leave out --interface livepatch)",
-            )
-
-
 def _link(parts: ModuleParts, glue: Glue, request: BuildRequest, stages: Stages) -> Path:
     with stages.stage("7-module") as directory:
-        return _publish(link_module(parts, glue, directory), request)
+        module = link_module(parts, glue, directory)
+        if request.interface == "livepatch":
+            use_klp_relocs(module)
+        return _publish(module, request)
 
 
 def _publish(built: Path, request: BuildRequest) -> Path:

@@ -30,6 +30,9 @@ SHF_INFO_LINK: Final = 0x40
 SHF_LINK_ORDER: Final = 0x80
 SHF_GROUP: Final = 0x200
 SHF_COMPRESSED: Final = 0x800
+#: Linux, include/uapi/linux/elf.h: relocations and symbols that livepatch resolves, not the module loader
+SHF_RELA_LIVEPATCH: Final = 0x00100000
+SHN_LIVEPATCH: Final = 0xFF20
 
 SHN_UNDEF: Final = 0
 SHN_LORESERVE: Final = 0xFF00

@@ -11,11 +11,12 @@ import os
 import struct
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from kpatch.elf import const as c
 from kpatch.errors import BadInput
 
-__all__ = ["ElfObject", "Reloc", "Section", "Symbol"]
+__all__ = ["ElfObject", "LateRelocs", "Reloc", "Section", "Symbol"]
 
 _EHDR = "HHIQQQIHHHHHH"
 _SHDR = "IIQQQQIIQQ"
@@ -178,6 +179,14 @@ class _PendingRelocs:
         return relocs
 
 
+class LateRelocs(NamedTuple):
+    """Relocations of ``section`` that livepatch makes when a module comes: a relocation section called ``name``."""
+
+    name: str
+    section: Section
+    relocs: list[Reloc]
+
+
 class ElfObject:
     """A relocatable object (ET_REL). ``sections`` and ``symbols`` lack the null entries."""
 
@@ -190,6 +199,7 @@ class ElfObject:
         self.symbols: list[Symbol] = []
         #: members of each SHT_GROUP, with the name of the symbol that identifies the group
         self.groups: list[tuple[str, list[Section]]] = []
+        self.late_relocs: list[LateRelocs] = []
         self.path = ""
 
     @classmethod
@@ -284,7 +294,7 @@ class _Reader:
         names = self._bytes_of(headers[self.shstrndx]) if self.shstrndx < len(headers) else b""
         self._make_sections(obj, headers, names)
         self._read_symbols(obj, headers)
-        self._attach_relocs(obj, headers)
+        self._attach_relocs(obj, headers, names)
         self._read_groups(obj, headers)
         return obj
 
@@ -409,7 +419,7 @@ class _Reader:
             return None
         return self.by_index.get(index)
 
-    def _attach_relocs(self, obj: ElfObject, headers: list[_Header]) -> None:
+    def _attach_relocs(self, obj: ElfObject, headers: list[_Header], names: bytes) -> None:
         for header in headers:
             if header.type != c.SHT_RELA:
                 continue
@@ -419,7 +429,11 @@ class _Reader:
             raw = self._view_of(header)
             if len(raw) % struct.calcsize(self.order + _RELA):
                 raise self.fail(f"the relocations of {section.name} are cut off")
-            section.set_pending(_PendingRelocs(self.what, self.order, raw, self.symbols))
+            pending = _PendingRelocs(self.what, self.order, raw, self.symbols)
+            if header.flags & c.SHF_RELA_LIVEPATCH:
+                obj.late_relocs.append(LateRelocs(self._name_at(names, header.name), section, pending.read(section)))
+            else:
+                section.set_pending(pending)
 
     def _read_groups(self, obj: ElfObject, headers: list[_Header]) -> None:
         for header in headers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from kpatch.elf import const as c
-from kpatch.elf.object import _EHDR, _RELA, _SHDR, _SYM, ElfObject, Section, Symbol
+from kpatch.elf.object import _EHDR, _RELA, _SHDR, _SYM, ElfObject, Reloc, Section, Symbol
 
 __all__ = ["serialize"]
 
@@ -41,17 +41,24 @@ class _Row:
 
 def serialize(obj: ElfObject) -> bytes:
     """``obj`` as the contents of a file: its sections, their relocations, then the tables."""
-    if len(obj.sections) * 2 + 4 >= c.SHN_LORESERVE:
+    if len(obj.sections) * 2 + len(obj.late_relocs) + 4 >= c.SHN_LORESERVE:
         raise ValueError("more sections than the writer supports")
     index_of = {section: number for number, section in enumerate(obj.sections, 1)}
     symbols = sorted(obj.symbols, key=lambda symbol: symbol.bind != c.STB_LOCAL)
     locals_count = 1 + sum(symbol.bind == c.STB_LOCAL for symbol in symbols)
     number_of = {symbol: number for number, symbol in enumerate(symbols, 1)}
     with_relocs = [section for section in obj.sections if section.relocs]
-    symtab_index = 1 + len(obj.sections) + len(with_relocs)
+    symtab_index = 1 + len(obj.sections) + len(with_relocs) + len(obj.late_relocs)
 
     rows = [_content_row(section, index_of) for section in obj.sections]
-    rows += [_rela_row(obj, section, index_of[section], symtab_index, number_of) for section in with_relocs]
+    rows += [
+        _rela_row(obj, ".rela" + section.name, section.relocs, index_of[section], symtab_index, number_of)
+        for section in with_relocs
+    ]
+    for late in obj.late_relocs:
+        row = _rela_row(obj, late.name, late.relocs, index_of[late.section], symtab_index, number_of)
+        row.flags |= c.SHF_ALLOC | c.SHF_RELA_LIVEPATCH
+        rows.append(row)
     strings = _Strings()
     symtab = _symtab(obj, symbols, index_of, strings)
     rows.append(
@@ -78,13 +85,15 @@ def _content_row(section: Section, index_of: dict[Section, int]) -> _Row:
     )
 
 
-def _rela_row(obj: ElfObject, section: Section, index: int, symtab: int, number_of: dict[Symbol, int]) -> _Row:
+def _rela_row(
+    obj: ElfObject, name: str, relocs: list[Reloc], index: int, symtab: int, number_of: dict[Symbol, int]
+) -> _Row:
     layout = struct.Struct(obj.order + _RELA)
     data = b"".join(
-        layout.pack(reloc.offset, number_of[reloc.symbol] << 32 | reloc.type, reloc.addend) for reloc in section.relocs
+        layout.pack(reloc.offset, number_of[reloc.symbol] << 32 | reloc.type, reloc.addend) for reloc in relocs
     )
     return _Row(
-        ".rela" + section.name,
+        name,
         c.SHT_RELA,
         data,
         flags=c.SHF_INFO_LINK,

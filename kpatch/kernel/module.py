@@ -90,6 +90,10 @@ class ModuleImage:
     def _index_kept(self, obj: ElfObject) -> None:
         self._kept_named: dict[str, list[Symbol]] = {}
         self._kept_at: dict[Section, list[Symbol]] = {}
+        #: names of symbols that are gone when the module has started
+        self.passing = {
+            symbol.name for symbol in obj.symbols if symbol.section is not None and not _is_kept(symbol.section)
+        }
         for symbol in obj.symbols:
             if symbol.section is not None and symbol.name and _is_kept(symbol.section):
                 self._kept_named.setdefault(symbol.name, []).append(symbol)

@@ -134,3 +134,33 @@ def test_modules_from_outside_of_the_kernels_tree(kernel: StockKernel, sample: P
         "came again: patched main 101 step 1 patched status 402 level 201",
         "1",
     ]
+
+
+LIVEPATCH = """
+patch=/sys/kernel/livepatch/kpatch_binfmt_status
+again() { for n in $(seq 300); do "$@" 2>/dev/null && return 0; usleep 100000; done; echo "FAILED: $*"; exit 1; }
+transition_is_over() { [ "$(cat $patch/transition 2>/dev/null)" != 1 ]; }
+settled() { again transition_is_over; }
+start() { insmod /binfmt_misc.ko && mount -t binfmt_misc none /m || exit 1; }
+mkdir /m
+insmod /patch.ko || exit 1; settled
+start; echo 0 > /m/status; echo "came later: $(cat /m/status)"
+echo 0 > $patch/enabled || exit 1; settled
+again rmmod kpatch_binfmt_status
+echo "without: $(cat /m/status)"
+insmod /patch.ko || exit 1; settled
+echo "was there before: $(cat /m/status)"
+"""
+
+
+def test_a_module_by_livepatch(kernel: StockKernel, tmp_path: Path) -> None:
+    patch = PATCHES / "binfmt-status.patch"
+    files = {
+        "patch.ko": kpatch_build(kernel, tmp_path, "--interface", "livepatch", patch),
+        "binfmt_misc.ko": kernel.modules_dir / "kernel/fs/binfmt_misc.ko",
+    }
+    assert tiny.run(kernel.vmlinuz, LIVEPATCH, files).check().splitlines()[:3] == [
+        "came later: patched disabled",
+        "without: disabled",
+        "was there before: patched disabled",
+    ]
