@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kpatch.arch.machine import Machine
@@ -15,6 +16,8 @@ from kpatch.kernel.symbols import SymbolTable
 __all__ = ["Comparer", "Found", "FunctionCode", "Shipped", "functions_of"]
 
 _MASK = (1 << 64) - 1
+_HERE = re.compile(rb"(?<![^\s\"'(])\./")
+"""Before the path of a header in a message: the top directory, which only builds inside of the tree name so."""
 _READ_AHEAD = 256
 """Bytes beyond the rebuilt function's size that are looked at: longer branches, more padding."""
 
@@ -49,12 +52,23 @@ class FunctionCode:
 
 @dataclass
 class Found:
-    """A candidate that holds the same code, and the addresses that its fields tell."""
+    """A candidate that holds the same code, and the addresses that its fields tell.
+
+    ``inner``: branches into the middle of other functions, which tell no address: (relocation,
+    function, offset in the rebuilt one, place in the shipped code).  ``pairing``: None when exact.
+    """
 
     address: int
     size: int
     exact: bool
     references: list[tuple[Reloc, int]]
+    inner: list[tuple[Reloc, Symbol, int, int]] = field(default_factory=list)
+    pairing: Pairing | None = None
+
+    def is_place(self, offset: int, address: int) -> bool:
+        """Whether what is rebuilt at ``offset`` is what was shipped at ``address``."""
+        inside = address - self.address
+        return inside == offset if self.pairing is None else self.pairing.same_place(offset, inside)
 
 
 class Comparer:
@@ -161,6 +175,10 @@ class Comparer:
             at = reloc.offset - code.start
             if self.machine.width.get(reloc.type) is None:
                 return f"the reference at +{at:#x} has the unknown relocation type {reloc.type}"
+            inner = self._inner(code, reloc, address)
+            if inner is not None:
+                found.inner.append(inner)
+                continue
             if symbol.type == c.STT_FUNC and section is code.section and symbol is not code.symbol:
                 references.append((reloc, address))
                 continue
@@ -181,7 +199,23 @@ class Comparer:
             else:
                 references.append((reloc, address))
         found.references = references
+        found.pairing = pairing
         return found
+
+    def _inner(self, code: FunctionCode, reloc: Reloc, address: int) -> tuple[Reloc, Symbol, int, int] | None:
+        """The reference when it leads into the middle of another function."""
+        section = reloc.symbol.section
+        if section is None or not section.is_text:
+            return None
+        try:
+            shift = reloc.addend + self._bias(code, reloc)
+        except ValueError:
+            return None
+        place = reloc.symbol.value + shift
+        for function in self._in_section.get(section, ()):
+            if function is not code.symbol and function.value < place < function.value + function.size:
+                return reloc, function, place - function.value, address + shift & _MASK
+        return None
 
     def _bias(self, code: FunctionCode, reloc: Reloc) -> int:
         if reloc.type not in self.machine.pc_relative:
@@ -198,6 +232,8 @@ class Comparer:
         if theirs == ours + b"\0":
             return ""
         ours, theirs = (text.split(b"\0")[0] for text in (ours, theirs))
+        if _HERE.sub(b"", ours) == _HERE.sub(b"", theirs):
+            return ""
         return f"finds the string {ours.decode('utf-8', 'replace')!r} changed: {theirs.decode('utf-8', 'replace')!r}"
 
 

@@ -94,6 +94,8 @@ class _Matcher:
         self.addresses = Addresses(symbols, self.codes)
         self.names = {symbol.name for symbol in original.symbols}
         self.match = Match()
+        self.accepted: dict[Symbol, Found] = {}
+        self.code_of = {code.symbol: code for code in self.codes}
 
     def run(self) -> Match:
         pending: _Pending = []
@@ -104,6 +106,7 @@ class _Matcher:
             else:
                 self.match.failures[code.name] = failure
         self._settle(pending)
+        self._check_inner()
         self._publish()
         return self.match
 
@@ -168,13 +171,34 @@ class _Matcher:
             conflict = self.addresses.conflict(reloc.symbol, address)
             if conflict:
                 return f"the reference at +{reloc.offset - code.start:#x} finds {conflict}"
+        return self._inner_conflict(code, found)
+
+    def _inner_conflict(self, code: FunctionCode, found: Found) -> str:
+        """Why a branch of ``code`` into the middle of another function leads elsewhere, as far as those are known."""
+        for reloc, symbol, offset, address in found.inner:
+            other = self.accepted.get(symbol)
+            if other is not None and not other.is_place(offset, address):
+                at = reloc.offset - code.start
+                return f"the branch at +{at:#x} to {symbol.name}+{offset:#x} leads elsewhere, to {address:#x}"
         return ""
+
+    def _check_inner(self) -> None:
+        """Once more, now that all functions are known."""
+        for symbol, found in self.accepted.items():
+            code = self.code_of[symbol]
+            conflict = self._inner_conflict(code, found)
+            lost = [other.name for _, other, _, _ in found.inner if other not in self.accepted]
+            if conflict or lost:
+                del self.match.functions[code.name]
+                why = conflict or f"it leads into {lost[0]}, which was not found"
+                self.match.failures[code.name] = f"{code.name}: {why}"
 
     def _accept(self, code: FunctionCode, found: Found) -> None:
         self.addresses.learn(code.symbol, found.address, code.name)
         for reloc, address in found.references:
             self.addresses.learn(reloc.symbol, address, code.name)
         symbol = next(symbol for symbol in self.symbols.at(found.address) if symbol.name == code.name)
+        self.accepted[code.symbol] = found
         self.match.functions[code.name] = MatchedFunction(
             found.address, found.size, self.symbols.position(symbol), found.exact
         )

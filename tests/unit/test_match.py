@@ -120,6 +120,54 @@ def test_calls_that_the_assembler_resolved_inside_one_section_count(tmp_path: Pa
             match_object(changed, tiny.image, tiny.symbols, functions=[name])
 
 
+COLD = r"""
+#define noinline __attribute__((noinline, noclone, noipa))
+extern int exported(const char *text, int value);
+__attribute__((cold)) noinline int rare(int value) { return exported("rare", value); }
+#ifdef VENDOR
+#define PADDING ""
+#else
+#define PADDING ".nops 11\n"
+#endif
+int parent(int value)
+{
+	asm volatile(PADDING);
+	if (value > 100)
+		value = rare(value) + BACK;
+	asm volatile("");
+	return exported("parent", value) + 1;
+}
+"""
+
+
+def test_the_name_of_the_top_directory_does_not_count(tmp_path: Path) -> None:
+    """A vendor that builds outside of the tree has no ``./`` before the paths of headers (since 6.13)."""
+    source = 'extern int exported(const char *, int);\nint warn(int v) { return exported("at " FILE_NAME ":1", v); }\n'
+    names = [f'-DFILE_NAME="{name}"' for name in ("include/linux/a.h", "./include/linux/a.h", "./include/linux/b.h")]
+    tiny = tiny_kernel.build(tmp_path, source=source, vendor=names[0], own=names[1])
+    assert match_object(tiny.original, tiny.image, tiny.symbols).functions.keys() == {"warn"}
+    other = tiny_kernel.compile_object(source, tmp_path / "other.o", names[2], "-ffunction-sections")
+    with pytest.raises(MismatchError, match="string"):
+        match_object(other, tiny.image, tiny.symbols)
+
+
+def test_a_branch_into_the_middle_of_a_function_that_was_laid_out_differently(tmp_path: Path) -> None:
+    """``foo.cold`` goes back into ``foo``, whose padding has another size in the image."""
+    tiny = tiny_kernel.build(tmp_path, source=COLD, vendor="-DBACK=3", own="-DBACK=3")
+    match = match_object(tiny.original, tiny.image, tiny.symbols)
+    assert match.functions.keys() == {"rare", "parent", "parent.cold"}
+    assert not match.functions["parent"].exact and not match.failures
+
+
+def test_a_branch_to_another_place_in_the_middle_of_a_function_counts(tmp_path: Path) -> None:
+    tiny = tiny_kernel.build(tmp_path, source=COLD, vendor="-DBACK=3", own="-DBACK=3")
+    cold = next(section for section in tiny.original.sections if section.name == ".text.unlikely.parent")
+    back = next(reloc for reloc in cold.relocs if reloc.symbol.section and reloc.symbol.section.name == ".text.parent")
+    back.addend += 1
+    with pytest.raises(MismatchError, match=r"parent\.cold: .*leads elsewhere"):
+        match_object(tiny.original, tiny.image, tiny.symbols, functions=["parent.cold"])
+
+
 def test_code_behind_what_the_disassembler_cannot_read_counts() -> None:
     serialize, jump, nop = bytes.fromhex("0f01e8"), bytes.fromhex("eb00"), b"\x90"
     same, other = bytes.fromhex("31c0c3"), bytes.fromhex("31dbc3")
