@@ -10,6 +10,7 @@ from kpatch.arch.registry import machine_of
 from kpatch.build.anchor import Anchored, Anchorer, anchor_object
 from kpatch.build.differences import Diffed
 from kpatch.build.inmodule import ModuleCode, match_module
+from kpatch.build.landing import check_landing_pads
 from kpatch.build.loadtime import settle_load_time
 from kpatch.build.match import match_object
 from kpatch.build.module import ModuleParts
@@ -51,9 +52,11 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
             functions = [function.name for function in unit.diff.changed_functions]
             if unit.affected.objname == "vmlinux":
                 match = match_object(unit.original, facts.image, facts.symbols, functions=functions)
+                check_landing_pads(unit.diff.address_taken, match, facts.image, facts.symbols, unit.affected.path)
                 anchored.append(anchor_object(out, facts.exports, facts.symbols, match, provided=provided))
                 table.add(out, unit.diff.changed_functions, "vmlinux", match, anchor_of(out))
             else:
+                check_landing_pads(unit.diff.address_taken, None, facts.image, facts.symbols, unit.affected.path)
                 anchored.append(_resolve_in_module(unit, out, facts, table, provided))
         _check_dependencies(units, anchored)
         if request.interface == "livepatch":
