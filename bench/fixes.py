@@ -230,11 +230,13 @@ def measure() -> dict[str, float]:
     random.Random(SEED).shuffle(modules)
     picked = modules[:LOADED]
     loaded = fixes_vm.load(kernel, core, picked)
+    of_modules = [outcome.module for outcome in modular if outcome.module and outcome.kind == "built"]
     count = Counter(outcome.kind for outcome in outcomes)
     tried = count["built"] + count["refused"] + count["failed"]
     codes = Counter(code for outcome in outcomes for code in outcome.codes)
     return {
         **fixes_modules.count(modular),
+        **fixes_modules.load(kernel, core, of_modules[:LOADED]),
         "fixes.tried": tried,
         **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
         "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),

@@ -1,20 +1,28 @@
-"""Fixes of files that belong to modules: a sample of them, through the whole of kpatch-build as all others."""
+"""Fixes of files that belong to modules: a sample of them, through the whole of kpatch-build as all others.
+
+Some of the hot patches are loaded into the stock kernel, each before its module and after it.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from kpatch.kernel.modules import module_name
+from kpatch.elf.object import ElfObject
+from kpatch.kernel.modules import Modules, module_name
+from tests.vm import tiny
 from tests.vm.kernels import StockKernel
 
-__all__ = ["MEANINGS", "count", "pick", "shipped_modules"]
+__all__ = ["MEANINGS", "count", "load", "pick", "shipped_modules"]
 
 _COUNT = 80
 _SEED = 6
+_PER_BOOT = 8
+_SECONDS = 900
 
 MEANINGS = {
     "fixes.modules.tried": "changed files of modules, of those picked by seed, that compile alone and change code",
@@ -26,7 +34,25 @@ MEANINGS = {
     "fixes.modules.unchanged": "files of the sample that compile to the same code",
     "fixes.modules.references": "references of the built modules, each resolved back and compared",
     "fixes.modules.wrong_references": "of these, not what the patched object says",
+    "fixes.modules.load_tried": "built modules given to the stock kernel whose target starts without its hardware",
+    "fixes.modules.loaded": "of these, applied when the target came and when it was there, and taken off, clean log",
 }
+
+# A line of /plan: the patch's file, its module, and files in the order in which they are loaded, the target last.
+_SCRIPT = """
+insmod /kpatch.ko || exit 1
+retry() { for each in $(seq 10); do "$@" 2>/tmp/error && return 0; sleep 0.2; done; cat /tmp/error; return 1; }
+applied() { cat /sys/kernel/kpatch/$1/*/patched | grep -q 1; }
+off() { retry eval "echo 0 > /sys/kernel/kpatch/$1/enabled" && retry rmmod $1; }
+before() { retry insmod /patches/$1 && insmod /modules/$3 && applied $2 && off $2 && rmmod ${3%.ko}; }
+after() { insmod /modules/$3 && retry insmod /patches/$1 && applied $2 && off $2 && rmmod ${3%.ko}; }
+while read patch name files; do
+  for target in $files; do insmod /modules/$target 2>/dev/null; done
+  rmmod ${target%.ko} 2>/dev/null || { echo "SKIPPED $patch"; continue; }
+  before $patch $name $target && after $patch $name $target && echo "GOOD $patch" || echo "BAD $patch"
+done < /plan
+rmmod kpatch
+"""
 
 
 class Outcome(Protocol):
@@ -61,3 +87,38 @@ def count(outcomes: Iterable[Outcome]) -> dict[str, float]:
         "wrong_references": sum(len(outcome.faults) for outcome in outcomes),
     }
     return {f"fixes.modules.{key}": value for key, value in figures.items()}
+
+
+def load(kernel: StockKernel, core: Path, patches: Sequence[Path]) -> dict[str, float]:
+    """Load ``patches`` and their modules in a virtual machine; a boot with an unclean log counts none."""
+    modules = Modules([kernel.modules_dir])
+    tried = good = 0
+    for start in range(0, len(patches), _PER_BOOT):
+        files: dict[str, bytes | Path] = {"kpatch.ko": core}
+        plan = ""
+        for patch in patches[start : start + _PER_BOOT]:
+            wanted = list(dict.fromkeys(each for name in _targets(patch) for each in reversed(modules.needs(name))))
+            files |= {f"modules/{name}.ko": modules.find(name) for name in wanted}
+            files[f"patches/{patch.name}"] = patch
+            plan += f"{patch.name} {module_name(patch)} {' '.join(f'{name}.ko' for name in wanted)}\n"
+        result = tiny.run(
+            kernel.vmlinuz, _SCRIPT, {**files, "plan": plan.encode()}, memory="2G", threads="single", timeout=_SECONDS
+        )
+        ends = Counter(line.split()[0] for line in result.out.splitlines() if line.strip())
+        tried += ends["GOOD"] + ends["BAD"]
+        if result.passed and not result.splats:
+            good += ends["GOOD"]
+        if ends["BAD"] or result.splats or not result.passed:
+            print(result.out, *result.splats, sep="\n", file=sys.stderr)
+    return {"fixes.modules.load_tried": tried, "fixes.modules.loaded": good}
+
+
+def _targets(patch: Path) -> list[str]:
+    """The modules that ``patch`` redirects functions of."""
+    table = ElfObject.read(patch).section(".kpatch.funcs")
+    names = set()
+    for reloc in table.relocs if table else ():
+        if reloc.offset % 56 == 24 and reloc.symbol.section is not None:
+            text = reloc.symbol.section.data[reloc.symbol.value + reloc.addend :]
+            names.add(text[: text.index(b"\0")].decode())
+    return sorted(names - {"vmlinux"})
