@@ -22,6 +22,9 @@
 #define KPATCH_OBJECT_NAME	"vmlinux"
 #endif
 
+/* What patches that were written for other kpatch-builds call it. */
+typedef struct kpatch_object patch_object;
+
 #define __KPATCH_MARK(section)	__used __attribute__((__section__(section)))
 
 /*

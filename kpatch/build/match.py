@@ -27,6 +27,11 @@ _HINT = (
     "kernel's banner, use the config and the source package of exactly this kernel"
 )
 
+_WEAK_HINT = (
+    "{} is a weak function: this kernel has another object's in its place, most likely its architecture's own; "
+    "patch that one, or leave this one out"
+)
+
 _LARGEST_OBJECT = 1 << 22
 """Bytes of text; no object of a kernel has more."""
 
@@ -80,7 +85,9 @@ def match_object(
     failed = [match.failures[name] for name in wanted if name in match.failures]
     if failed:
         rest = f"\n({len(failed) - 1} more functions differ)" if len(failed) > 1 else ""
-        raise MismatchError(f"what was rebuilt is not what the vendor shipped: {failed[0]}{rest}", _HINT)
+        weak = next((name for name in wanted if name in match.failures and matcher.is_weak(name)), None)
+        hint = _WEAK_HINT.format(weak) if weak else _HINT
+        raise MismatchError(f"what was rebuilt is not what the vendor shipped: {failed[0]}{rest}", hint)
     return match
 
 
@@ -109,6 +116,11 @@ class _Matcher:
         self._check_inner()
         self._publish()
         return self.match
+
+    def is_weak(self, name: str) -> bool:
+        """Whether the function ``name`` gives way to another object's at the final link."""
+        symbol = self.original.symbol(name)
+        return symbol is not None and symbol.bind == c.STB_WEAK
 
     def _settle(self, pending: _Pending) -> None:
         """Decide for candidates, those without choice first; each decision narrows the others."""

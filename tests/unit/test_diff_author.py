@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from kpatch.elf.object import ElfObject
 from tests.golden.corpus import Item
 
@@ -41,3 +44,17 @@ def test_each_callback_names_its_function_and_the_object() -> None:
 
 def test_ignored_function_keeps_its_old_body() -> None:
     assert _out("author-ignore-function").symbol("setup") is None
+
+
+def test_names_that_patches_for_other_builders_use(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    source = """
+        #include "kernel.h"
+        #include "kpatch-syscall.h"
+        static int prepare(patch_object *object) { return 0; }
+        KPATCH_PRE_PATCH_CALLBACK(prepare);
+    """
+    stubs = root / "tests/golden/src"
+    includes = [f"-I{path}" for path in (stubs, stubs / "stubs", root / "kmod/patch")]
+    command = ["gcc", "-x", "c", "-", "-c", "-o", tmp_path / "out.o", "-include", "stddef.h", *includes]
+    subprocess.run(command, input=source, text=True, check=True)

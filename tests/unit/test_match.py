@@ -187,5 +187,6 @@ def test_a_branch_to_another_place_counts() -> None:
 def test_a_function_that_is_not_there_is_told(tiny: tiny_kernel.Tiny) -> None:
     with pytest.raises(BadInput, match="no function called nothing"):
         match_object(tiny.original, tiny.image, tiny.symbols, functions=["nothing"])
-    with pytest.raises(MismatchError, match="overridden"):
+    with pytest.raises(MismatchError, match="overridden") as caught:
         match_object(tiny.original, tiny.image, tiny.symbols)
+    assert caught.value.hint and "overridden is a weak function" in caught.value.hint
