@@ -32,7 +32,8 @@ NAME_PLACE = "kpatch_template".ljust(55, "_")
 """The module name in the cached ``.mod.o``, as long as names can be (MODULE_NAME_LEN)."""
 
 _FORMAT = 2
-_SOURCES = {"core": ("patch-hook.c", "trampolines.S"), "livepatch": ("livepatch-hook.c",)}
+_TRAMPOLINES = "trampolines.S"
+_SOURCES = {"core": ("patch-hook.c", _TRAMPOLINES), "livepatch": ("livepatch-hook.c",)}
 """By interface: what is compiled into a module."""
 
 
@@ -155,23 +156,27 @@ class Glue:
         )
 
     def objects(self, functions: int) -> list[Path]:
-        """The glue's objects for a patch of ``functions`` entries; compiled when the cache lacks them."""
+        """The glue's objects for a patch of ``functions`` entries; compiled when the cache lacks them.
+
+        A patch of callbacks alone has no functions, and needs no trampolines.
+        """
         recorded = self.recorded
-        functions = functions if "trampolines.S" in self.sources else 0  # only trampolines are counted
+        functions = functions if _TRAMPOLINES in self.sources else 0  # only trampolines are counted
         directory = self.home / f"functions-{functions}"
-        found = [directory / (posixpath.splitext(name)[0] + ".o") for name in self.sources]
+        sources = [name for name in self.sources if functions or name != _TRAMPOLINES]
+        found = [directory / (posixpath.splitext(name)[0] + ".o") for name in sources]
         stamp = directory / "done.json"
         if read_json(stamp) is None:
             with locked(self.home / "lock", "compiles the glue of hot patch modules"):
                 if read_json(stamp) is None:
-                    self._compile_sources(recorded, directory, functions)
+                    self._compile_sources(recorded, directory, functions, sources)
                     write_json(stamp, {"format": _FORMAT})
         return found
 
-    def _compile_sources(self, recorded: _Recorded, directory: Path, functions: int) -> None:
+    def _compile_sources(self, recorded: _Recorded, directory: Path, functions: int, sources: Sequence[str]) -> None:
         directory.mkdir(exist_ok=True)
         self._place_sources(directory, functions)
-        for name in self.sources:
+        for name in sources:
             self.run_recorded(recorded.compile[name], directory)
             path = directory / (posixpath.splitext(name)[0] + ".o")
             path.write_bytes(_linkable(ElfObject.read(path)).to_bytes())

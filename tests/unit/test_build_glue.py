@@ -40,6 +40,11 @@ def test_trampolines_are_counted(tree: PreparedTree, tmp_path: Path) -> None:
     assert not set(core.objects(5)) & set(three)
 
 
+def test_callbacks_alone_need_no_trampolines(tree: PreparedTree, tmp_path: Path) -> None:
+    core = with_recorded(Glue(tree, tmp_path / "Module.symvers"))
+    assert [path.name for path in core.objects(0)] == ["patch-hook.o"]
+
+
 def test_livepatch_has_no_trampolines_and_one_object_for_all(tree: PreparedTree) -> None:
     livepatch = with_recorded(Glue(tree, None, "livepatch"))
     (only,) = livepatch.objects(3)

@@ -56,5 +56,5 @@ def test_names_that_patches_for_other_builders_use(tmp_path: Path) -> None:
     """
     stubs = root / "tests/golden/src"
     includes = [f"-I{path}" for path in (stubs, stubs / "stubs", root / "kmod/patch")]
-    command = ["gcc", "-x", "c", "-", "-c", "-o", tmp_path / "out.o", "-include", "stddef.h", *includes]
+    command = ["gcc", "-x", "c", "-", "-c", "-o", str(tmp_path / "out.o"), "-include", "stddef.h", *includes]
     subprocess.run(command, input=source, text=True, check=True)
