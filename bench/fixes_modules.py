@@ -36,6 +36,7 @@ MEANINGS = {
     "fixes.modules.wrong_references": "of these, not what the patched object says",
     "fixes.modules.load_tried": "built modules given to the stock kernel whose target starts without its hardware",
     "fixes.modules.loaded": "of these, applied when the target came and when it was there, and taken off, clean log",
+    "fixes.modules.in_use": "of these, applied when the target came; later a thread of the target is in the function",
 }
 
 # A line of /plan: the patch's file, its module, and files in the order in which they are loaded, the target last.
@@ -44,12 +45,15 @@ insmod /kpatch.ko || exit 1
 retry() { for each in $(seq 10); do "$@" 2>/tmp/error && return 0; sleep 0.2; done; cat /tmp/error; return 1; }
 applied() { cat /sys/kernel/kpatch/$1/*/patched | grep -q 1; }
 off() { retry eval "echo 0 > /sys/kernel/kpatch/$1/enabled" && retry rmmod $1; }
-before() { retry insmod /patches/$1 && insmod /modules/$3 && applied $2 && off $2 && rmmod ${3%.ko}; }
-after() { insmod /modules/$3 && retry insmod /patches/$1 && applied $2 && off $2 && rmmod ${3%.ko}; }
+before() { retry insmod /patches/$1 && insmod /modules/$3 && applied $2 && rmmod ${3%.ko} && off $2; }
+after() { insmod /modules/$3 && retry insmod /patches/$1 && applied $2 && rmmod ${3%.ko} && off $2; }
+in_use() { grep -q '^errno: 16' /sys/kernel/kpatch/last_refusal && rmmod ${1%.ko}; }
 while read patch name files; do
   for target in $files; do insmod /modules/$target 2>/dev/null; done
   rmmod ${target%.ko} 2>/dev/null || { echo "SKIPPED $patch"; continue; }
-  before $patch $name $target && after $patch $name $target && echo "GOOD $patch" || echo "BAD $patch"
+  before $patch $name $target || { echo "BAD $patch"; continue; }
+  after $patch $name $target && echo "GOOD $patch" && continue
+  in_use $target && echo "IN_USE $patch" || echo "BAD $patch"
 done < /plan
 rmmod kpatch
 """
@@ -92,7 +96,7 @@ def count(outcomes: Iterable[Outcome]) -> dict[str, float]:
 def load(kernel: StockKernel, core: Path, patches: Sequence[Path]) -> dict[str, float]:
     """Load ``patches`` and their modules in a virtual machine; a boot with an unclean log counts none."""
     modules = Modules([kernel.modules_dir])
-    tried = good = 0
+    found: Counter[str] = Counter()
     for start in range(0, len(patches), _PER_BOOT):
         files: dict[str, bytes | Path] = {"kpatch.ko": core}
         plan = ""
@@ -105,12 +109,13 @@ def load(kernel: StockKernel, core: Path, patches: Sequence[Path]) -> dict[str, 
             kernel.vmlinuz, _SCRIPT, {**files, "plan": plan.encode()}, memory="2G", threads="single", timeout=_SECONDS
         )
         ends = Counter(line.split()[0] for line in result.out.splitlines() if line.strip())
-        tried += ends["GOOD"] + ends["BAD"]
-        if result.passed and not result.splats:
-            good += ends["GOOD"]
         if ends["BAD"] or result.splats or not result.passed:
             print(result.out, *result.splats, sep="\n", file=sys.stderr)
-    return {"fixes.modules.load_tried": tried, "fixes.modules.loaded": good}
+        if result.splats or not result.passed:
+            ends = Counter(BAD=ends["GOOD"] + ends["IN_USE"] + ends["BAD"])
+        found += ends
+    counts = {"load_tried": found["GOOD"] + found["IN_USE"] + found["BAD"], "loaded": found["GOOD"]}
+    return {f"fixes.modules.{key}": value for key, value in {**counts, "in_use": found["IN_USE"]}.items()}
 
 
 def _targets(patch: Path) -> list[str]:

@@ -255,12 +255,13 @@ class _Check:
     ) -> None:
         self.report.checked += 1
         got, wanted = self._meaning(ours, biases), self._wanted(obj, theirs, biases)
+        near = list(self._neighbours(obj, theirs, biases))
+        wanted += [(own.name, value) for name, value in near for own in self._inside(name)]
         if ours.symbol in self.in_modules:
             # The numbers of static locals may be others in the original.
-            near = {*wanted, *self._neighbours(obj, theirs, biases)}
             wanted += [
                 (ours.symbol.name, meaning[1])
-                for meaning in near
+                for meaning in (*wanted, *near)
                 if isinstance(meaning, tuple) and _stem(meaning[0]) == _stem(ours.symbol.name)
             ]
         self.report.namesakes += sum(isinstance(meaning, int) for meaning in wanted) > 1
@@ -306,7 +307,7 @@ class _Check:
         inside = [(own.name, value) for own in self._inside(symbol.name)]
         return [*found, *inside, *((name, value) for name in (symbol.name, *aliases))]
 
-    def _neighbours(self, obj: _Object, reloc: Reloc, biases: Sequence[int]) -> Iterator[Meaning]:
+    def _neighbours(self, obj: _Object, reloc: Reloc, biases: Sequence[int]) -> Iterator[tuple[str, int]]:
         """What else the reference may mean where variables of one byte lie side by side (``__already_done``)."""
         for bias in biases if reloc.symbol.section is not None else ():
             own, value = obj.target(reloc, (bias,))

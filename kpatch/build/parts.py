@@ -78,6 +78,13 @@ def _resolve_in_module(
     """Match and resolve one object of a module; ``out`` gets the tables that the core reads."""
     objname, changed = unit.affected.objname, unit.diff.changed_functions
     code = ModuleCode(objname, facts.modules, facts.exports, facts.symbols)
+    sealed = sorted(name for name in unit.diff.address_taken if code.image.is_sealed(name))
+    if sealed:
+        raise Unpatchable(
+            f"{unit.affected.path}: the patch takes the address of {', '.join(sealed)}, which nothing in {objname} "
+            "did before: the kernel removes its landing pad (ENDBR), and a call through the pointer would be fatal",
+            "point to a small function of the patch that calls it directly",
+        )
     match = match_module(unit.original, code.image, [function.name for function in changed])
     anchored, places = code.resolve(out, unit.original, match, provided)
     machine = machine_of(out.machine)

@@ -71,6 +71,9 @@ class ModuleImage:
         self._order = list(self._bases)
         self.symbols = self._table(obj)
         self._index_kept(obj)
+        section = obj.section(".ibt_endbr_seal")
+        places = [(self._address_of(reloc.symbol), reloc.addend) for reloc in section.relocs] if section else []
+        self._sealed = {address + addend for address, addend in places if address is not None}
         section = obj.section(".note.gnu.build-id")
         #: what the linker wrote about this build, or None
         self.build_id = notes.build_id(section.data) if section else None
@@ -126,6 +129,10 @@ class ModuleImage:
     def outside(self, address: int) -> str | None:
         """The name of the symbol of the kernel or another module that ``address`` stands for, or None."""
         return self._outside_names.get(address)
+
+    def is_sealed(self, name: str) -> bool:
+        """Whether a pointer to the function ``name`` would fault: the kernel removes its landing pad (IBT)."""
+        return any(self._address_of(symbol) in self._sealed for symbol in self.kept(name))
 
     def exports(self, name: str) -> bool:
         """Whether the module exports ``name`` itself."""

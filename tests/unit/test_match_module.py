@@ -56,3 +56,11 @@ def test_compressed_and_damaged_modules(tmp_path: Path) -> None:
             ModuleImage.read(path)
     with pytest.raises(BadInput, match="cannot read the module"):
         ModuleImage.read(tmp_path / "none.ko")
+
+
+def test_functions_whose_landing_pad_the_kernel_removes(tmp_path: Path) -> None:
+    source = "int kept(void) { return 1; } int sealed(void) { return 2; }"
+    source += '__asm__(".section .ibt_endbr_seal, \\"a\\"\\n.long sealed - .\\n.previous");'
+    tiny_kernel.compile_object(source, tmp_path / "module.ko")
+    image = ModuleImage.read(tmp_path / "module.ko")
+    assert image.is_sealed("sealed") and not image.is_sealed("kept") and not image.is_sealed("unknown")
