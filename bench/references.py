@@ -265,7 +265,8 @@ class _Check:
                 if isinstance(meaning, tuple) and _stem(meaning[0]) == _stem(ours.symbol.name)
             ]
         self.report.namesakes += sum(isinstance(meaning, int) for meaning in wanted) > 1
-        if not any(_agree(got, meaning) for meaning in wanted):
+        possible = [got, *self._neighbours(self.module, ours, biases)]
+        if not any(_agree(one, meaning) for one in possible for meaning in wanted):
             self._fault(f"{where}: {self._tell(got)} instead of {' or '.join(map(self._tell, wanted[:3])) or '?'}")
 
     def _tell(self, meaning: Meaning) -> str:
