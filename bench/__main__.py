@@ -17,7 +17,7 @@ TOP = Path(__file__).resolve().parents[1]
 OUTPUT = TOP / "build" / "bench.json"
 PAGE = TOP / "docs" / "results.md"
 #: in the order in which they run; the ones that need a quiet machine first
-MODULES = ("build", "diff", "dnf", "fixes")
+MODULES = ("build", "diff", "core", "dnf", "fixes")
 
 
 def _write(path: Path, text: str) -> None:

@@ -55,6 +55,8 @@ MEANINGS = {
     "fixes.wrong_references": "of these, not what the patched object says",
     "fixes.load_tried": "built modules, picked by seed, given to the stock kernel",
     "fixes.loaded": "of these, loaded, exercised, disabled and unloaded with a clean kernel log",
+    "fixes.livepatch_load_tried": "of the built fixes, picked by seed, built with --interface livepatch and loaded",
+    "fixes.livepatch_loaded": "of these, patched by the kernel's livepatch, exercised, disabled, unloaded, clean log",
     "fixes.refused.no_fentry": "refused: the function has no profiling call",
     "fixes.refused.init_code": "refused: the code ran at start and is gone",
     "fixes.refused.changed_data": "refused: an initial value changes",
@@ -218,6 +220,22 @@ def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[
     return core, tried, sample
 
 
+def _for_livepatch(kernel: StockKernel, modules: Sequence[Path], out: Path) -> list[Path]:
+    """The same fixes once more, for the kernel's own livepatch."""
+    place = out / "livepatch"
+    place.mkdir()
+    built = []
+    for module in modules:
+        name = module.stem[len("kpatch-") :]
+        diff = module.with_name(f"{name}.patch")
+        done = _kpatch_build(kernel, "--interface", "livepatch", "-n", name, "-o", place, diff, temporary=place)
+        if done.returncode == 0:
+            built.append(place / module.name)
+        else:
+            print(f"  {name} for livepatch:\n{done.stderr}", file=sys.stderr)
+    return built
+
+
 def measure() -> dict[str, float]:
     """Build, check and load; what was refused and why goes to build/fixes.txt."""
     kernel = stock_kernel(RELEASE)
@@ -230,6 +248,8 @@ def measure() -> dict[str, float]:
     random.Random(SEED).shuffle(modules)
     picked = modules[:LOADED]
     loaded = fixes_vm.load(kernel, core, picked)
+    for_livepatch = _for_livepatch(kernel, picked, out)
+    loaded_by_livepatch = fixes_vm.load(kernel, core, for_livepatch, "livepatch")
     of_modules = [outcome.module for outcome in modular if outcome.module and outcome.kind == "built"]
     count = Counter(outcome.kind for outcome in outcomes)
     tried = count["built"] + count["refused"] + count["failed"]
@@ -245,6 +265,8 @@ def measure() -> dict[str, float]:
         "fixes.wrong_references": sum(len(outcome.faults) for outcome in outcomes),
         "fixes.load_tried": len(picked),
         "fixes.loaded": loaded,
+        "fixes.livepatch_load_tried": len(picked),
+        "fixes.livepatch_loaded": loaded_by_livepatch,
     }
 
 

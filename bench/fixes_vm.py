@@ -1,4 +1,7 @@
-"""Loads hot patch modules into a stock kernel, one after the other, and uses the kernel meanwhile."""
+"""Loads hot patch modules into a stock kernel, one after the other, and uses the kernel meanwhile.
+
+Those for the core module, and those for the kernel's own livepatch.
+"""
 
 from __future__ import annotations
 
@@ -38,31 +41,56 @@ exercise() {
   for each in 1 2 3 4 5 6 7 8; do (true | cat > /dev/null); done
 }
 retry() { for each in 1 2 3 4 5 6 7 8 9 10; do "$@" 2>/tmp/error && return 0; sleep 0.2; done; return 1; }
-disable() { echo 0 > /sys/kernel/kpatch/$1/enabled; }
-
-insmod /kpatch.ko || exit 1
+%(interface)s
+start || exit 1
 exercise || { echo "without a patch: $?"; exit 1; }
 for file in /patches/*.ko; do
   name=$(basename $file .ko | tr - _)
-  retry insmod $file || { echo "$name: $(cat /tmp/error)"; cat /sys/kernel/kpatch/last_refusal; continue; }
+  retry insmod $file && retry patched $name || { echo "$name: $(cat /tmp/error)"; why; continue; }
   exercise; status=$?
-  state=$(cat /sys/kernel/kpatch/$name/state)
-  retry disable $name || { echo "$name stays enabled"; cat /sys/kernel/kpatch/last_refusal; continue; }
+  state=$(state $name)
+  retry disable $name || { echo "$name stays enabled"; why; continue; }
   rmmod $name && [ $status = 0 ] && [ "$state" = enabled ] && echo "GOOD $name" || echo "$name: $status $state"
 done
 exercise || { echo "after all patches: $?"; exit 1; }
-rmmod kpatch
+finish
 """
 
+_INTERFACES = {
+    "core": """
+start() { insmod /kpatch.ko; }
+patched() { :; }
+state() { cat /sys/kernel/kpatch/$1/state; }
+disable() { echo 0 > /sys/kernel/kpatch/$1/enabled; }
+why() { cat /sys/kernel/kpatch/last_refusal; }
+finish() { rmmod kpatch; }
+""",
+    # A transition may take seconds; the patch is gone from sysfs when the one that disables it has ended.
+    "livepatch": """
+L=/sys/kernel/livepatch
+start() { [ -d $L ]; }
+settled() {
+  for n in $(seq 300); do [ "$(cat $L/$1/transition 2>/dev/null)" = 1 ] || return 0; sleep 0.1; done
+  return 1
+}
+patched() { settled $1; }
+state() { [ "$(cat $L/$1/enabled) $(cat $L/$1/vmlinux/patched)" = "1 1" ] && echo enabled; }
+disable() { echo 0 > $L/$1/enabled && settled $1; }
+why() { dmesg | tail -n 5; }
+finish() { [ -z "$(ls $L)" ]; }
+""",
+}
 
-def load(kernel: StockKernel, core: Path, modules: Sequence[Path]) -> int:
+
+def load(kernel: StockKernel, core: Path, modules: Sequence[Path], interface: str = "core") -> int:
     """How many of ``modules`` went in, worked and went out again; a boot with an unclean log counts none."""
     good = 0
+    script = _SCRIPT.replace("%(interface)s", _INTERFACES[interface])
     for start in range(0, len(modules), _PER_BOOT):
         part = modules[start : start + _PER_BOOT]
         files = {"kpatch.ko": core, **{f"patches/{module.name}": module for module in part}}
         # One thread: QEMU before 8.1 mishandles code that one CPU changes while another one runs it.
-        result = tiny.run(kernel.vmlinuz, _SCRIPT, files, threads="single", timeout=_SECONDS)
+        result = tiny.run(kernel.vmlinuz, script, files, threads="single", timeout=_SECONDS)
         names = [line for line in result.out.splitlines() if line.startswith("GOOD ")]
         if len(names) < len(part) or result.splats or not result.passed:
             print(result.out, *result.splats, sep="\n", file=sys.stderr)

@@ -172,6 +172,7 @@ struct kp_func *kp_hook_top(const struct kp_hook *hook, bool next);
 /* direct.c */
 bool kp_direct_possible(const struct kp_func *func);
 unsigned long kp_trampoline(const struct kp_func *func);
+void kp_trampoline_clear(const struct kp_func *func);
 void kp_trampoline_set(const struct kp_func *func, unsigned int slot, bool on);
 int kp_direct_attach(struct kp_hook *hook);
 int kp_direct_relink(struct kp_hook *hook);

@@ -34,6 +34,20 @@ void kp_trampoline_set(const struct kp_func *func, unsigned int slot, bool on)
 	WRITE_ONCE(func->object->patch->api->trampolines.on[func->index][slot], on);
 }
 
+/**
+ * kp_trampoline_clear() - set both switches of a trampoline to off
+ * @func:	nothing leads to its trampoline
+ */
+void kp_trampoline_clear(const struct kp_func *func)
+{
+	unsigned int slot;
+
+	if (!func->object->patch->api->trampolines.nr)
+		return;
+	for (slot = 0; slot < 2; slot++)
+		kp_trampoline_set(func, slot, false);
+}
+
 /* Let each trampoline of the hook know the one below it. */
 static void kp_link_trampolines(struct kp_hook *hook)
 {

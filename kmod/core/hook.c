@@ -187,6 +187,7 @@ int kp_link(struct kp_patch *patch)
 				return -ENOMEM;
 			list_add(&func->stack_node, &hook->funcs);
 			func->hook = hook;
+			kp_trampoline_clear(func);
 		}
 	}
 	return 0;

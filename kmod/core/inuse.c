@@ -156,11 +156,17 @@ void kp_inuse_free(struct kp_inuse *inuse)
  * @inuse:	the question
  * @task:	the task
  * @stack:	as kp_stack_walk() left it
+ *
+ * A task that ran on several CPUs may be asked more than once.
  */
 void kp_inuse_note(struct kp_inuse *inuse, struct task_struct *task, const struct kp_stack *stack)
 {
 	struct kp_blocker *blocker;
+	unsigned int i;
 
+	for (i = 0; i < min_t(unsigned int, inuse->nr_blockers, KP_NR_BLOCKERS); i++)
+		if (inuse->blockers[i].pid == task->pid)
+			return;
 	if (inuse->nr_blockers++ >= KP_NR_BLOCKERS)
 		return;
 	blocker = &inuse->blockers[inuse->nr_blockers - 1];

@@ -42,7 +42,13 @@ MODULES = (
     TestModule("three", "memory-mark.c", 1, ("MARK=3333", "TEST_ONE", "TEST_FLAGS=1")),
     TestModule("top", "memory-mark.c", 1, ("MARK=4444", "TEST_ONE")),
     TestModule("ops", "memory-mark.c", 3, ("MARK=1111",), trampolines=False),
+    TestModule("files", "max-files.c", 1, ("MARK=5555",)),
+    TestModule("files-ops", "max-files.c", 1, ("MARK=5555",), trampolines=False),
+    TestModule("chain-one", "chain.c", 3, ("MARK=1111",)),
+    TestModule("chain-two", "chain.c", 3, ("MARK=2222", "TEST_FLAGS=1")),
+    TestModule("chain-three", "chain.c", 3, ("MARK=3333", "TEST_FLAGS=1")),
     TestModule("sleeper", "sleeper.c", 1),
+    TestModule("force", "sleeper.c", 1, ("FORCE",)),
     TestModule("veto", "sleeper.c", 1, ("VETO",)),
     _bad("release", 'TEST_RELEASE="6.1.0-0-elsewhere"'),
     _bad("version", 'TEST_VERSION="#1 SMP someday"'),
@@ -150,12 +156,23 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
     tests = place / "tests"
     for module in MODULES:
         _module_directory(tests / module.name, module, values)
-    for name in ("caller.c", "caller-compat.h", "shadow.c"):
+    for name in (
+        "caller.c",
+        "caller-compat.h",
+        "chaincaller.c",
+        "measure.c",
+        "neighbour.c",
+        "nmicaller.c",
+        "shadow.c",
+    ):
         _copy(HERE / name, tests / name)
     _copy(TOP / "kmod" / "patch" / "kpatch-patch.h", tests / "kpatch-patch.h")
     _write(
         tests / "Kbuild",
-        "obj-m := caller.o shadow.o " + " ".join(f"{module.name}/" for module in MODULES) + "\n"
+        "obj-m := caller.o chaincaller.o measure.o nmicaller.o shadow.o "
+        + " ".join(f"{module.name}/" for module in MODULES)
+        + "\n"
+        "obj-m += $(if $(CONFIG_LIVEPATCH),neighbour.o)\n"
         "has-setup := $(shell grep -s hrtimer_setup $(srctree)/include/linux/hrtimer.h)\n"
         "ccflags-$(if $(has-setup),y) += -DKP_HAVE_HRTIMER_SETUP\n",
     )

@@ -1,22 +1,15 @@
-"""The core module in a stock kernel: hand-written patch modules, one boot per scenario.
-
-Other kernels than this machine's: ``$KPATCH_TEST_BUILDROOTS``, a ``:``-separated list of directories made by
-mmdebstrap, each with the kernel's image in boot/, its header packages, its compiler and /proc mounted.
-"""
+"""The core module in a stock kernel: hand-written patch modules, one boot per scenario."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.vm import kmods, tiny
-from tests.vm.kernels import StockKernel, stock_kernel
+from tests.vm import tiny
+from tests.vm.target import Target
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -39,42 +32,20 @@ insmod ${CORE:-kpatch}.ko || exit 1
 """
 
 
-BUILDROOTS = [Path(name) for name in os.environ.get("KPATCH_TEST_BUILDROOTS", "").split(":") if name]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A kernel and the core and test modules built for it."""
-
-    kernel: StockKernel
-    modules: Mapping[str, Path]
-
-
-@pytest.fixture(scope="module", params=[None, *BUILDROOTS], ids=lambda root: root.name if root else "stock")
-def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Each kernel under test."""
-    buildroot: Path | None = request.param
-    if buildroot is None:
-        kernel = stock_kernel()
-        yield Target(kernel, kmods.build(kernel, tmp_path_factory.mktemp("kmods")))
-        return
-    image = next((buildroot / "boot").glob("vmlinuz-*"))
-    kernel = StockKernel(image.name[len("vmlinuz-") :], buildroot)
-    place = buildroot / "tmp" / f"kpatch-test-{os.getpid()}"
-    place.mkdir()
-    yield Target(kernel, kmods.build(kernel, place, buildroot))
-    shutil.rmtree(place)
-
-
 def boot(
-    target: Target, script: str, *, core: str = "kpatch", threads: str = "multi", timeout: float = 200
+    target: Target,
+    script: str,
+    *,
+    core: str = "kpatch",
+    files: Mapping[str, Path] | None = None,
+    threads: str = "multi",
+    timeout: float = 200,
 ) -> tiny.Result:
     """Run ``script`` after the prelude; the kernel's log must be clean and the core module removable."""
-    files = {f"m/{name}.ko": path for name, path in target.modules.items()}
+    modules = {f"m/{name}.ko": path for name, path in target.modules.items()}
     epilogue = "\nrmmod caller 2>/dev/null\nrmmod kpatch || fail 'the core stays'\n"
-    result = tiny.run(
-        target.kernel.vmlinuz, f"CORE={core}\n" + PRELUDE + script + epilogue, files, threads=threads, timeout=timeout
-    )
+    script = f"CORE={core}\n{PRELUDE}{script}{epilogue}"
+    result = tiny.run(target.kernel.vmlinuz, script, {**modules, **(files or {})}, threads=threads, timeout=timeout)
     result.check()
     return result
 

@@ -164,6 +164,8 @@ def header_farm(kernel: StockKernel, place: Path) -> Path:
     tools are relative links. So: links to all that is there, absolute, and a Makefile that includes the right one.
     """
     source = kernel.root / "usr" / "src" / f"linux-headers-{kernel.release}"
+    if not source.exists():  # a kernel built by hand: its own tree will do
+        return kernel.root
     place.mkdir(parents=True, exist_ok=True)
     for each in source.iterdir():
         link = place / each.name

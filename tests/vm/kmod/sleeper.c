@@ -2,7 +2,7 @@
 /*
  * sleeper.c - patch of msleep_interruptible(), and callbacks that are logged
  *
- * With -DVETO pre_patch refuses.
+ * With VETO pre_patch refuses; with FORCE the function may be in use.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -16,7 +16,13 @@ static __new(0) unsigned long new_msleep_interruptible(unsigned int msecs)
 }
 NEW(0, new_msleep_interruptible);
 
+#ifdef FORCE
+FUNCS({ .new_addr = ADDRESS(new_msleep_interruptible), .old_addr = OLD(msleep_interruptible),
+	.name = ADDRESS("msleep_interruptible"), .objname = ADDRESS("vmlinux"),
+	.new_size = NEW_SIZE, .old_size = FACT_SIZE_msleep_interruptible, .flags = KPATCH_FUNC_FORCE });
+#else
 FUNCS(FUNC(msleep_interruptible, new_msleep_interruptible));
+#endif
 
 static int pre_patch(struct kpatch_object *object)
 {

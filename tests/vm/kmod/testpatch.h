@@ -33,7 +33,9 @@
 #endif
 
 /* A new function with room of its own, so that its size is known here. */
+#ifndef NEW_SIZE
 #define NEW_SIZE	64
+#endif
 #define __new(nr)	noinline __used __aligned(NEW_SIZE) __section(".text.new_" #nr)
 
 /* An old function, anchored to an exported symbol as kpatch-build does it. */
