@@ -17,7 +17,9 @@ TOP = Path(__file__).resolve().parents[1]
 OUTPUT = TOP / "build" / "bench.json"
 PAGE = TOP / "docs" / "results.md"
 #: in the order in which they run; the ones that need a quiet machine first
-MODULES = ("build", "diff", "core", "dnf", "fixes")
+MODULES = ("build", "diff", "core", "dnf", "fixes", "stress")
+#: only when they are asked for by name
+LONG = ("stress",)
 
 
 def _write(path: Path, text: str) -> None:
@@ -57,7 +59,7 @@ def main(names: list[str]) -> int:
     for name in MODULES:
         module = importlib.import_module(f"bench.{name}")
         meanings.update(module.MEANINGS)
-        if names and name not in names:
+        if name not in names and (names or name in LONG):
             continue
         print(f"bench: {name}", flush=True)
         measured = module.measure()

@@ -10,11 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.vm import kmods, stress, tiny
+from tests.vm import kmods, tiny
 from tests.vm.kernels import StockKernel, stock_kernel
 
-CYCLES = 10000
-SECONDS = 5400
 THREADS = (100, 1000, 10000)
 
 MEANINGS = {
@@ -32,7 +30,6 @@ MEANINGS = {
     "apply.livepatch_ms": "from insmod to the end of the transition, livepatch, idle machine (median of 7)",
     "apply.core_load_ms": "apply.core_ms with four tasks that compute and one that forks all the time",
     "apply.livepatch_load_ms": "apply.livepatch_ms with the same load",
-    "stress.cycles": "enables, replacements and disables under load without a fault, a leak or half a patch seen",
 }
 EXPLANATION = """## The core module
 
@@ -47,12 +44,6 @@ of tasks that ran in between. So the pause grows with what ran, not with the num
 
 `apply.*`: most of the core module's time is the wait for a grace period before the machine is stopped; livepatch
 waits until every task was seen outside of the functions, looking once a second.
-
-`stress.cycles`: while kthreads on all CPUs and a timer's interrupt call the patched functions and tasks fork and exit,
-three patches of the same functions are enabled, replace each other, and are disabled; each such switch counts.
-The callers check that within one chain of calls they never see two versions; at the end the slab caches, the
-modules' reference counts, vmalloc and ftrace's list of hooked functions must be what they were
-(`tests/vm/stress.py`).
 """
 
 _CALLS = """
@@ -138,16 +129,13 @@ def _side_by_side(kernel: StockKernel, files: Mapping[str, Path]) -> dict[str, f
 
 
 def measure() -> dict[str, float]:
-    """Build core, patches and callers for the stock kernel; measure, then stress."""
+    """Build core module and patches for the stock kernel; measure all in one boot."""
     kernel = stock_kernel()
     with tempfile.TemporaryDirectory(prefix="kpatch-bench-") as name:
         place = Path(name)
         modules = kmods.build(kernel, place)
         files = {f"m/{stem}.ko": path for stem, path in modules.items()}
-        medians = _side_by_side(kernel, {**files, "m/guest": _guest_tool(place)})
-        cycles = stress.run(kernel, modules, CYCLES, timeout=SECONDS)
-    values = _in_units(medians)
-    return {**values, "stress.cycles": cycles}
+        return _in_units(_side_by_side(kernel, {**files, "m/guest": _guest_tool(place)}))
 
 
 def _in_units(medians: Mapping[str, float]) -> dict[str, float]:

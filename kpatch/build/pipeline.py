@@ -20,9 +20,11 @@ from kpatch.build.parts import make_parts
 from kpatch.build.patchset import apply_patches, read_patch
 from kpatch.build.report import make_report
 from kpatch.build.request import BuildRequest, BuildResult
+from kpatch.build.signature import sign
 from kpatch.build.stages import Progress, Stages, quiet
 from kpatch.build.target import ARCH, Target, prepare_target
 from kpatch.kernel.kbuild import Kbuild
+from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
 
 __all__ = ["build", "build_core_module"]
@@ -70,7 +72,8 @@ def build_core_module(request: BuildRequest, stages: Stages, progress: Progress 
         target = prepare_target(request, stages, progress, pool)
         built = build_core(target.tree, request.jobs_or_all, progress) / "kpatch.ko"
         target.check_image()
-    return _publish(built, request)
+    with stages.stage("7-module") as directory:
+        return _publish(built, request, target.tree, directory)
 
 
 def _make_glue(request: BuildRequest, target: Target, progress: Progress) -> Glue:
@@ -85,10 +88,10 @@ def _link(parts: ModuleParts, glue: Glue, request: BuildRequest, stages: Stages)
         module = link_module(parts, glue, directory)
         if request.interface == "livepatch":
             use_klp_relocs(module)
-        return _publish(module, request)
+        return _publish(module, request, glue.tree, directory)
 
 
-def _publish(built: Path, request: BuildRequest) -> Path:
+def _publish(built: Path, request: BuildRequest, tree: PreparedTree, work: Path) -> Path:
     target = request.output / built.name if request.output.is_dir() else request.output
-    publish(built, target)
+    publish(sign(built, request.signing_key, tree, work) if request.signing_key else built, target)
     return target

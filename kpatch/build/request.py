@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch.build.module import check_name
+from kpatch.build.signature import SigningKey
 from kpatch.kernel.release import Explicit
 
 __all__ = ["BuildRequest", "BuildResult"]
@@ -40,6 +41,7 @@ class BuildRequest:
     oot_modules: tuple[Path, ...] = ()
     oot_source: Path | None = None
     buildroot: Path | None = None
+    signing_key: SigningKey | None = None
 
     @property
     def kernel_release(self) -> str:

@@ -93,6 +93,13 @@ OPTIONS = (
     Option(
         ("--core",), "build the core module kpatch.ko instead of a patch", group="what", extra={"action": "store_true"}
     ),
+    Option(
+        ("--sign-key",),
+        "sign the module with this private key, a PEM file or PKCS#11 URI; needs --sign-cert",
+        "KEY",
+        "what",
+    ),
+    _path(("--sign-cert",), "FILE", "certificate of that key, X.509 in PEM or DER, which the kernels trust", "what"),
     Option(("--rpm",), "make an RPM of the module, too", group="what", extra={"action": "store_true"}),
     Option(("--rpm-version",), "version of the RPM; default: 1", "V", "what", {"default": "1"}),
     Option(("--rpm-release",), "release of the RPM; default: 1", "R", "what", {"default": "1"}),
@@ -175,6 +182,8 @@ def _check(args: argparse.Namespace) -> None:
             "--oot-module and --oot-module-src belong together",
             "give the module's .ko and the directory of its source",
         )
+    if bool(args.sign_key) != bool(args.sign_cert):
+        raise BadInput("--sign-key and --sign-cert belong together", "give the private key and its certificate")
     if args.jobs is not None and args.jobs < 1:
         raise BadInput(f"-j {args.jobs}: at least one process is needed")
     output = args.output
@@ -197,6 +206,7 @@ def run(args: argparse.Namespace) -> int:
     from kpatch.build.outoftree import release_of
     from kpatch.build.pipeline import build, build_core_module
     from kpatch.build.request import BuildRequest
+    from kpatch.build.signature import SigningKey
     from kpatch.build.stages import Stages
     from kpatch.kernel.release import Explicit
 
@@ -219,6 +229,7 @@ def run(args: argparse.Namespace) -> int:
         oot_modules=tuple(args.oot_module),
         oot_source=args.oot_module_src.absolute() if args.oot_module_src else None,
         buildroot=args.buildroot,
+        signing_key=SigningKey(args.sign_key, args.sign_cert) if args.sign_key else None,
     )
     progress = _Progress(args.quiet)
     with Stages(keep=args.debug > 0) as stages:

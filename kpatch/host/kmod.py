@@ -19,6 +19,7 @@ __all__ = ["RETRY_PAUSES", "busy", "check_kernel", "insert", "load_core", "remov
 RETRY_PAUSES = (1.0, 2.0, 3.0, 4.0)
 """Seconds between tries while a function is in use: five tries in ten seconds, as users of kpatch know it."""
 
+_SIGNED = b"~Module signature appended~\n"
 _REFCOUNT_TIMEOUT = 15.0
 _TOOL_TIMEOUT = 300.0
 
@@ -101,7 +102,8 @@ def load_core(paths: Paths, release: str) -> None:
             "the core module kpatch.ko is not installed for kernel {}".format(release),
             "dnf install 'kpatch-core({})'".format(release),
         )
-    raise _core_failure(paths, release, _errno_of(messages[-1]), messages[-1])
+    tried = next(path for path in reversed(paths.core_modules(release)) if os.path.exists(path))
+    raise _core_failure(paths, tried, _errno_of(messages[-1]), messages[-1])
 
 
 def check_kernel(paths: Paths, info: ModInfo) -> None:
@@ -151,17 +153,15 @@ def _failure(paths: Paths, info: ModInfo, code: int, said: str) -> KpatchError:
             "this kernel cannot load {}: {}".format(info.module, said.rsplit(": ", 1)[-1]),
             "its livepatch support is missing",
         )
-    return _core_failure(paths, info.module, code, said)
+    return _core_failure(paths, info.path, code, said)
 
 
-def _core_failure(paths: Paths, what: str, code: int, said: str) -> KpatchError:
+def _core_failure(paths: Paths, path: str, code: int, said: str) -> KpatchError:
     """Refusals that concern any module: signature, lockdown, format."""
     release = paths.release
+    what = os.path.basename(path)
     if code in (errno.EKEYREJECTED, errno.ENOKEY, errno.EBADMSG):
-        return Refused(
-            "kernel {} does not trust the signature of {}".format(release, what),
-            "enrol the signer's certificate (mokutil --import) or install a patch that your vendor has signed",
-        )
+        return _distrust(release, path)
     if code in (errno.EPERM, errno.EACCES):
         return _permission(paths, what)
     if code in (errno.ENOEXEC, errno.ESRCH):
@@ -177,6 +177,30 @@ def _core_failure(paths: Paths, what: str, code: int, said: str) -> KpatchError:
     return Refused(
         "the kernel refused {}: {}".format(what, said.rsplit(": ", 1)[-1] or "no reason given"), "see dmesg"
     )
+
+
+def _distrust(release: str, path: str) -> Refused:
+    what = os.path.basename(path)
+    if not _is_signed(path):
+        return Refused(
+            "{} is not signed, and kernel {} takes only signed modules".format(what, release),
+            "install a patch that your vendor has signed, or build it with kpatch-build --sign-key and --sign-cert "
+            "and enrol that certificate (mokutil --import)",
+        )
+    return Refused(
+        "kernel {} does not trust the signature of {}".format(release, what),
+        "enrol the signer's certificate (mokutil --import) or install a patch that your vendor has signed",
+    )
+
+
+def _is_signed(path: str) -> bool:
+    """Whether a signature stands behind the module (kernel: MODULE_SIG_STRING)."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-len(_SIGNED), os.SEEK_END)
+            return file.read() == _SIGNED
+    except OSError:
+        return False
 
 
 def _permission(paths: Paths, what: str) -> KpatchError:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from kpatch.build.signature import MARKER
 from kpatch.errors import EXIT_BUSY, EXIT_REFUSED, Locked
 from kpatch.host import engine, report
 from kpatch.host.lock import Lock
@@ -140,8 +141,7 @@ def test_in_use_to_the_end_changes_nothing_and_says_who(machine: Machine) -> Non
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ("Key was rejected by service", "does not trust the signature"),
-        ("Required key not available", "does not trust the signature"),
+        ("Key was rejected by service", "is not signed"),
         ("Invalid module format", "does not fit the running kernel " + RELEASE),
         ("Operation not permitted", "not permitted"),
         ("Unknown symbol in module", "needs a symbol"),
@@ -156,6 +156,14 @@ def test_refusals_are_told_apart(machine: Machine, answer: str, words: str) -> N
     assert outcome.exit_code == EXIT_REFUSED
     assert words in outcome.results[0].message
     assert outcome.results[0].hint
+
+
+def test_an_unknown_signer_is_told_from_no_signer(machine: Machine) -> None:
+    machine.package(V1)
+    with open(machine.root / f"usr/lib/kpatch/{RELEASE}/kpatch-{V1}.ko", "ab") as module:
+        module.write(MARKER)
+    machine.answers("Required key not available")
+    assert "does not trust the signature" in engine.apply(machine.paths).results[0].message
 
 
 def test_reason_of_the_core_module_is_passed_on(machine: Machine) -> None:

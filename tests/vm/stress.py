@@ -21,7 +21,7 @@ SWITCHES = 5
 _WARM = 10
 """Rounds before the first account of memory: caches fill, per-CPU lists grow."""
 
-_SCRIPT = """
+_SCRIPT = r"""
 cd /m
 S=/sys/kernel/kpatch T=/sys/kernel/tracing
 fail() { echo "FAILED: $*"; cat $S/last_refusal; exit 1; }
@@ -41,11 +41,12 @@ account() {
     echo "$1 modules $(awk '{ printf "%s:%s ", $1, $3 }' /proc/modules)"
     echo "$1 vmalloc $(wc -l < /proc/vmallocinfo)"
     echo "$1 objects $(awk 'NR > 2 { sum += $2 } END { print sum }' /proc/slabinfo)"
-    echo "$1 processes $(ls -d /proc/[0-9]* | wc -l)"
 }
 start() {
     insmod caller.ko hammer=2 irq=1 || fail caller
     insmod chaincaller.ko || fail chaincaller
+    # They take all the time there is, but nobody's: RCU and the one who switches go first.
+    renice -n 19 $(ps | awk '/\[(hammer|chain)/ { print $1 }')
     while :; do (true | true) & wait; done & forking=$!
 }
 seen() { cat /sys/module/$1/parameters/$2; }
@@ -60,11 +61,11 @@ insmod kpatch.ko || exit 1
 for name in chain-one chain-two chain-three; do load $name; done
 switch 0 chain_three; state chain_one replaced; state chain_two replaced
 start
-n=0; while [ $n -lt %(warm)d ]; do round; n=$((n + 1)); done
+n=0; while [ $n -lt $WARM ]; do round; n=$((n + 1)); done
 account before; start
-n=0; while [ $n -lt %(rounds)d ]; do
+n=0; while [ $n -lt $ROUNDS ]; do
     round; n=$((n + 1))
-    [ $((n %% 100)) = 0 ] && echo "round $n of %(rounds)d at $(cut -d' ' -f1 /proc/uptime) s"
+    [ $((n % 100)) = 0 ] && echo "round $n of $ROUNDS at $(cut -d' ' -f1 /proc/uptime) s"
 done
 account after
 for name in one two three; do rmmod kpatch_chain_$name || fail "rmmod $name"; done
@@ -77,7 +78,7 @@ def run(
 ) -> int:
     """Make at least ``cycles`` switches; AssertionError when anything was wrong. Returns how many were made."""
     rounds = -(-cycles // SWITCHES)
-    script = _SCRIPT % {"warm": _WARM, "rounds": rounds}
+    script = f"WARM={_WARM} ROUNDS={rounds}\n{_SCRIPT}"
     files = {f"m/{name}.ko": path for name, path in modules.items()}
     # One thread: QEMU before 8.1 mishandles code that one CPU changes while another one runs it.
     out = tiny.run(kernel.vmlinuz, script, files, threads="single", timeout=timeout, append=append, smp=smp).check()
@@ -87,8 +88,8 @@ def run(
 
 def _check_account(out: str, rounds: int) -> None:
     before, after = (dict(re.findall(rf"^{when} (\w+) (.*)$", out, re.MULTILINE)) for when in ("before", "after"))
-    assert set(before) == {"hooked", "modules", "vmalloc", "objects", "processes"}, out
-    for key in ("hooked", "modules", "processes"):
+    assert set(before) == {"hooked", "modules", "vmalloc", "objects"}, out
+    for key in ("hooked", "modules"):
         assert after[key] == before[key], f"{key}: {before[key]} before, {after[key]} after\n{out}"
     # Caches of the kernel breathe; one object left behind in each round would not be among them.
     for key, room in (("objects", rounds // 2 + 500), ("vmalloc", 16)):
