@@ -15,7 +15,10 @@ OLD_PYTHON = kpatch/__init__.py kpatch/errors.py kpatch/log.py kpatch/run.py kpa
 WORKERS = -n 2 --dist loadfile --no-loadscope-reorder
 PYTEST = $$python -m pytest -p no:cacheprovider $(PYTEST_ARGS)
 
-.PHONY: help demo check lint unit vm bench clean
+# Install, update, boot service, replace, remove, rpm -U, livepatch: what vm-kernels runs on kernels of other releases.
+KERNEL_SCENARIOS = scenarios doors installroot livepatch livepatch_chain
+
+.PHONY: help demo check lint unit vm vm-kernels bench clean
 
 help:
 	@echo "make demo    the main job: a source diff becomes a hot patch that dnf update puts into a running kernel"
@@ -23,6 +26,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, vermin"
 	@echo "make unit    the tests that need no virtual machine"
 	@echo "make vm      the tests that boot the stock kernel; PYTEST_ARGS='-k install' for some of them"
+	@echo "make vm-kernels   the scenarios on stock kernels of other releases, built for in chroots (20 minutes more)"
 	@echo "make bench   all measurements: build/bench.json and the results page"
 	@echo "make clean   remove build/; the download cache is \$${XDG_CACHE_HOME:-~/.cache}/kpatch, safe to delete"
 
@@ -32,7 +36,7 @@ demo:
 
 check: lint
 	@$(ENTER)
-	$(PYTEST) $(WORKERS) tests
+	$(PYTEST) $(WORKERS) tests -m "not kernels"
 
 lint:
 	@$(ENTER)
@@ -48,7 +52,15 @@ unit:
 
 vm:
 	@$(ENTER)
-	$(PYTEST) $(WORKERS) tests/vm -m vm
+	$(PYTEST) $(WORKERS) tests/vm -m "vm and not kernels"
+
+vm-kernels:
+	@$(ENTER)
+	$(PYTEST) tests/vm/test_kernels.py
+	for suite in trixie sid; do
+	    echo "== the stock kernel of $$suite"
+	    KPATCH_TEST_SUITE=$$suite $(PYTEST) $(addprefix tests/vm/test_,$(addsuffix .py,$(KERNEL_SCENARIOS)))
+	done
 
 bench:
 	@$(ENTER)

@@ -44,13 +44,13 @@ apt-get clean
 
 
 def buildroot(suite: str) -> StockKernel:
-    """The newest stock kernel of ``suite``; its ``root`` is the buildroot. Made on first use."""
+    """The newest stock kernel of ``suite``, with what compiles for it in the same directory; made on first use."""
     place = cache.entry(
         "buildroots", f"{suite}-{cache.key_of(*PACKAGES, _KERNEL_SCRIPT)}", lambda at: _make(suite, at)
     )
     root = place / "root"
     (headers,) = (root / "usr/src").glob("linux-headers-*-amd64")
-    return StockKernel(headers.name[len("linux-headers-") :], root)
+    return StockKernel(headers.name[len("linux-headers-") :], root, root)
 
 
 def _make(suite: str, directory: Path) -> None:

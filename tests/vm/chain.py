@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rpmbuild.names import parse_release
 from tests.vm.kernels import StockKernel
 
 __all__ = ["EXAMPLES", "Chain", "Key", "PatchRelease", "make_key", "tool"]
@@ -75,7 +77,7 @@ class Chain:
     @property
     def name_part(self) -> str:
         """The kernel's release as it stands in names of packages and modules: ``6_1_0-56``."""
-        return self.kernel.release.removesuffix("-amd64").replace(".", "_")
+        return parse_release(self.kernel.release).name_part
 
     @property
     def key(self) -> Key:
@@ -95,7 +97,7 @@ class Chain:
 
     @property
     def _where(self) -> list[str]:
-        return ["--kernel", self.kernel.release, "--kernel-root", str(self.kernel.root)]
+        return self.kernel.build_options
 
     def patch_module(self, name: str, diffs: Sequence[Path], options: Sequence[str] = ()) -> Path:
         """``kpatch-NAME.ko`` from ``diffs``, by kpatch-build."""
@@ -141,8 +143,7 @@ class Chain:
         """The module of ``release`` made out to be for another kernel of the same series, and that kernel."""
         module = self.release_module(release)
         known = self.kernel.release
-        build = int(known.split("-")[1])
-        other = known.replace(f"-{build}-", f"-{build - 1}-")
+        other = re.sub(r"\d(?=[-+][a-z])", lambda digit: str((int(digit[0]) + 1) % 10), known, count=1)
         assert len(other) == len(known), "the name is overwritten in place"
         forged = self.work / "foreign" / module.name
         forged.parent.mkdir(exist_ok=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.vm.buildroots import buildroot
 from tests.vm.chain import EXAMPLES, Chain, PatchRelease
 from tests.vm.guest import Guest
 from tests.vm.image import GuestImage, guest_image
@@ -19,8 +21,9 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def kernel() -> StockKernel:
-    """The newest stock kernel of the distribution."""
-    return stock_kernel()
+    """The newest stock kernel of this machine's distribution, or of another suite: ``$KPATCH_TEST_SUITE``."""
+    suite = os.environ.get("KPATCH_TEST_SUITE")
+    return buildroot(suite) if suite else stock_kernel()
 
 
 @pytest.fixture(scope="session", params=[None, *BUILDROOTS], ids=lambda root: root.name if root else "stock")

@@ -182,8 +182,7 @@ def _make_initramfs(kernel: StockKernel, directory: Path) -> None:
     _run("cp", "/bin/busybox", stage / "bin/busybox")
     (stage / "bin/sh").symlink_to("busybox")
     needed = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "crc32c_generic", "ext4"]
-    modules = rpms.module_closure(kernel, needed)
-    _run("cp", *modules, stage / "modules")
+    modules = [rpms.copy_module(path, stage / "modules") for path in rpms.module_closure(kernel, needed)]
     (stage / "modules.order").write_text("".join(f"{path.name}\n" for path in modules))
     (stage / "init").write_text(INIT)
     (stage / "init").chmod(0o755)

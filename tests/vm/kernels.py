@@ -21,10 +21,20 @@ class AptError(AssertionError):
 
 @dataclass(frozen=True)
 class StockKernel:
-    """One unpacked kernel: ``root`` holds boot/, lib/modules/RELEASE, usr/src and usr/lib/linux-kbuild-*."""
+    """One unpacked kernel: ``root`` holds boot/, lib/modules/RELEASE, usr/src and usr/lib/linux-kbuild-*.
+
+    ``buildroot``: the system that compiles for it, None for this machine.
+    """
 
     release: str
     root: Path
+    buildroot: Path | None = None
+
+    @property
+    def build_options(self) -> list[str]:
+        """What kpatch-build must be told of it."""
+        where = ["--kernel", self.release, "--kernel-root", str(self.root)]
+        return [*where, "--buildroot", str(self.buildroot)] if self.buildroot else where
 
     @property
     def vmlinuz(self) -> Path:

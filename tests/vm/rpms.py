@@ -6,15 +6,25 @@ all of these are RPMs; in the guest these two packages speak for them, so that d
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from rpmbuild.names import parse_release
 from tests.vm.kernels import StockKernel
 
-__all__ = ["GUEST_MODULES", "build_guest_base", "build_kernel_core", "build_rpm", "module_closure", "version_release"]
+__all__ = [
+    "GUEST_MODULES",
+    "build_guest_base",
+    "build_kernel_core",
+    "build_rpm",
+    "copy_module",
+    "module_closure",
+    "version_release",
+]
 
 # What the guest needs to boot, and a few modules that tests load and patch.
 GUEST_MODULES = [
@@ -88,11 +98,10 @@ _BASE_PACKAGES = {
 _BASE_PATHS = ["/bin/bash", "/bin/sh", "/usr/bin/bash", "/usr/bin/python3", "/usr/bin/sh", "/usr/sbin/depmod"]
 
 
-def version_release(uname: str) -> tuple[str, str, str]:
-    """Version, release and architecture suffix: ``6.1.0-56-amd64`` -> ``6.1.0``, ``56``, ``amd64``."""
-    match = re.fullmatch(r"([^-]+)-(.+)[-.]([a-z0-9_]+)", uname)
-    assert match, uname
-    return match[1], match[2], match[3]
+def version_release(uname: str) -> tuple[str, str]:
+    """What rpm calls the kernel: ``6.1.0-56-amd64`` -> ``6.1.0``, ``56``; rpm wants a release where there is none."""
+    parsed = parse_release(uname)
+    return parsed.version, parsed.release or "1"
 
 
 def build_rpm(spec: str, work: Path) -> Path:
@@ -113,17 +122,15 @@ def build_kernel_core(kernel: StockKernel, work: Path) -> Path:
     stage = work / "stage"
     modules = stage / "usr/lib/modules" / uname
     for module in module_closure(kernel, GUEST_MODULES):
-        target = modules / module.relative_to(kernel.modules_dir)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(module, target)
+        copy_module(module, (modules / module.relative_to(kernel.modules_dir)).parent)
     for listing in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy2(kernel.modules_dir / listing, modules)
     subprocess.run(["depmod", "-b", stage / "usr", uname], check=True, timeout=60)
     (stage / "boot").mkdir()
-    shutil.copy2(kernel.vmlinuz, stage / "boot")
-    shutil.copy2(kernel.config, stage / "boot")
-    version, release, arch = version_release(uname)
-    provide = f"{version}-{release}.{arch}"
+    shutil.copy2(kernel.vmlinuz, stage / "boot" / f"vmlinuz-{uname}")
+    shutil.copy2(kernel.config, stage / "boot" / f"config-{uname}")
+    version, release = version_release(uname)
+    provide = parse_release(uname).uname_r
     spec = _KERNEL_SPEC.format(version=version, release=release, uname=uname, uname_provide=provide, stage=stage)
     return build_rpm(spec, work)
 
@@ -143,7 +150,7 @@ def build_guest_base(root: Path, work: Path) -> Path:
 
 def module_closure(kernel: StockKernel, names: list[str]) -> list[Path]:
     """The files of the modules ``names`` and of all that they depend on, dependencies first."""
-    files = {path.stem.replace("-", "_"): path for path in kernel.modules_dir.glob("kernel/**/*.ko")}
+    files = {path.name.split(".")[0].replace("-", "_"): path for path in kernel.modules_dir.glob("kernel/**/*.ko*")}
     order: dict[str, Path] = {}
 
     def visit(name: str) -> None:
@@ -157,6 +164,15 @@ def module_closure(kernel: StockKernel, names: list[str]) -> list[Path]:
     for name in names:
         visit(name)
     return list(order.values())
+
+
+def copy_module(module: Path, directory: Path) -> Path:
+    """A copy of ``module`` in ``directory``, not compressed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory / f"{module.name.split('.')[0]}.ko"
+    data = module.read_bytes()
+    target.write_bytes(lzma.decompress(data) if module.suffix == ".xz" else data)
+    return target
 
 
 def _dependencies(module: Path) -> Iterator[str]:

@@ -30,8 +30,7 @@ rmmod kpatch || exit 1
 
 def kpatch_build(kernel: StockKernel, out: Path, *args: str | Path) -> Path:
     """The module that kpatch-build writes to ``out``; its standard output is the path."""
-    where = ["--kernel", kernel.release, "--kernel-root", str(kernel.root), "-o", str(out)]
-    argv = [sys.executable, "-m", "kpatch.cli.build", *where, *map(str, args)]
+    argv = [sys.executable, "-m", "kpatch.cli.build", *kernel.build_options, "-o", str(out), *map(str, args)]
     done = subprocess.run(argv, cwd=TOP, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.split()[0])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.vm
 
 def test_a_guest_runs_the_stock_kernel_and_answers(image: GuestImage, tmp_path: Path) -> None:
     uname = image.kernel.release
-    version, release, _ = version_release(uname)
+    version, release = version_release(uname)
     (tmp_path / "file").write_text("over http\n")
     with Server(tmp_path) as server, Guest(image, "harness") as guest:
         guest.boot("kpatch.enable=0")

@@ -1,17 +1,84 @@
-"""What the host's code reads from files of a real kernel package."""
+"""Stock kernels of other releases, patched by modules that were compiled in chroots of those releases.
+
+``make vm-kernels`` runs all scenarios on them.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from kpatch.host.modinfo import read_modinfo
+from tests.vm import tiny
+from tests.vm.buildroots import SUITES, buildroot
 from tests.vm.kernels import StockKernel
+from tests.vm.test_build import SCRIPT, TOP, kpatch_build
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
+
+SUBSYSTEMS = """
+insmod /kpatch.ko || exit 1
+# A task may be in one of the functions.
+until insmod /subsystems.ko 2>/dev/null; do grep '^errno: 16' /sys/kernel/kpatch/last_refusal || exit 1; done
+ifconfig lo up 127.0.0.1
+mkdir /tmp/one
+echo hello | nc -l -p 80 127.0.0.1 & sleep 1; nc 127.0.0.1 80 </dev/null; wait
+echo 1 > /sys/kernel/tracing/events/sched/sched_wakeup_new/enable
+(true); grep -q sched_wakeup_new: /sys/kernel/tracing/trace || exit 1
+echo 0 > /sys/kernel/tracing/events/sched/sched_wakeup_new/enable
+dmesg | grep -o 'patched: [a-z_]*' | sort -u
+until echo 0 2>/dev/null > /sys/kernel/kpatch/kpatch_subsystems/enabled
+do grep '^errno: 16' /sys/kernel/kpatch/last_refusal || exit 1; done
+rmmod kpatch_subsystems || exit 1
+mkdir /tmp/two
+dmesg | grep 'vfs_mkdir two'
+insmod /livepatch.ko || exit 1
+until [ $(cat /sys/kernel/livepatch/kpatch_meminfo/transition) = 0 ]; do usleep 100000; done
+grep -o VMALLOCCHUNK /proc/meminfo
+echo 0 > /sys/kernel/livepatch/kpatch_meminfo/enabled || exit 1
+until rmmod kpatch_meminfo 2>/dev/null; do usleep 100000; done
+rmmod kpatch
+"""
+
+
+@pytest.fixture(scope="module", params=SUITES)
+def other(request: pytest.FixtureRequest) -> StockKernel:
+    """Each kernel that is not this machine's."""
+    return buildroot(request.param)
+
+
+@pytest.fixture(scope="module")
+def core(other: StockKernel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """kpatch.ko for that kernel."""
+    return kpatch_build(other, tmp_path_factory.mktemp("core"), "--core")
+
+
+def test_a_patch_of_one_line(other: StockKernel, core: Path, tmp_path: Path) -> None:
+    module = kpatch_build(other, tmp_path, TOP / "examples/meminfo-string.patch")
+    out = tiny.run(other.vmlinuz, SCRIPT, {"kpatch.ko": core, "patch.ko": module}).check()
+    shown = [line.split(":")[0] for line in out.splitlines() if line.lower().startswith("vmallocchunk")]
+    assert shown == ["VmallocChunk", "VMALLOCCHUNK", "VmallocChunk"]
+
+
+@pytest.mark.kernels
+def test_a_patch_of_four_subsystems_and_a_livepatch(other: StockKernel, core: Path, tmp_path: Path) -> None:
+    """Warnings, messages, a tracepoint that is switched on, static keys, per-CPU data, a switch over states."""
+    module = kpatch_build(other, tmp_path, TOP / "tests/vm/patches/subsystems.patch")
+    options: list[str | Path] = ["--interface", "livepatch", "-n", "meminfo", TOP / "examples/meminfo-string.patch"]
+    livepatch = kpatch_build(other, tmp_path, *options)
+    files = {"kpatch.ko": core, "subsystems.ko": module, "livepatch.ko": livepatch}
+    lines = tiny.run(other.vmlinuz, SUBSYSTEMS, files).check().splitlines()
+    functions = ("do_mmap", "tcp_rcv_state_process", "vfs_mkdir", "wake_up_new_task")
+    assert [line for line in lines if line.startswith("patched: ")] == [f"patched: {name}" for name in functions]
+    assert "hello" in lines, "a connection over TCP"
+    assert not any("vfs_mkdir two" in line for line in lines), "unpatched"
+    assert "VMALLOCCHUNK" in lines
 
 
 def test_module_of_a_stock_kernel(kernel: StockKernel) -> None:
-    info = read_modinfo(str(kernel.modules_dir / "kernel/fs/ext4/ext4.ko"))
+    (path,) = (kernel.modules_dir / "kernel/fs/ext4").glob("ext4.ko*")
+    info = read_modinfo(str(path))
     assert (info.module, info.release) == ("ext4", kernel.release)
     assert not info.is_patch
     assert info.get("license") == "GPL"
