@@ -18,7 +18,7 @@ MEANINGS = {
 }
 EXPLANATION = """## Stress
 
-`python -m bench stress` takes hours for its 10000, so `make bench` leaves it out; `$KPATCH_STRESS_CYCLES` sets how many.
+`python -m bench stress` takes hours for its 10000, so `make bench` leaves it out; `$KPATCH_STRESS_CYCLES`: how many.
 While kthreads on all CPUs and a timer's interrupt call the patched functions and tasks fork and exit, three patches of
 the same functions are enabled, replace each other, and are disabled; each such switch counts. The callers check
 that within one chain of calls, asleep in the middle or not, they never see two versions. At the end the slab caches,
