@@ -11,16 +11,17 @@ import posixpath
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+from kpatch.build.includes import grep_sources
 from kpatch.errors import Unchanged, Unpatchable
 from kpatch.kernel.cache import read_json, write_json
 from kpatch.kernel.kbuild import Directory, Kbuild, ObjectCommand
 from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
-from kpatch.run import run
 
-__all__ = ["Affected", "SourceIndex", "drop_unread", "find_affected"]
+__all__ = ["Affected", "Finder", "SourceIndex", "drop_unread", "find_affected"]
 
 _FORMAT = 1
 _INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]*\.c)[">]', re.MULTILINE)
@@ -28,6 +29,7 @@ _OUTSIDE = re.compile(
     r"^(Documentation|tools|scripts|samples|usr)/|^arch/[^/]+/(boot|realmode|purgatory)/|^drivers/firmware/efi/libstub/"
 )
 _MAKE_INCLUDE = re.compile(r"^\s*-?include\s", re.MULTILINE)
+_OBJECT_NAME = re.compile(r"[^\s/=:()$]+\.o\b")
 _VDSO = re.compile(r"(^|/)(vdso|vdso32|vsyscall)/|^lib/vdso/")
 
 
@@ -36,7 +38,8 @@ class Affected:
     """One object that must be rebuilt.
 
     ``target``: as kbuild spells it (``arch/x86/kvm/../../../virt/kvm/kvm_main.o``); ``objname``:
-    ``vmlinux`` or the module's name; ``reasons``: the changed files that reach it.
+    ``vmlinux`` or the module's name, several with commas between when modules share the object;
+    ``reasons``: the changed files that reach it.
     """
 
     target: str
@@ -65,22 +68,26 @@ class SourceIndex:
             write_json(place, known)
         self.includes: dict[str, list[list[str]]] = known["includes"]
         self.makefiles: dict[str, str] = known["makefiles"]
+        # A makefile that includes others (amdgpu, nouveau, Makefile.kvm) lists what those name.
+        self.including = {
+            posixpath.dirname(name) or "."
+            for name, text in self.makefiles.items()
+            if _MAKE_INCLUDE.search(text) and posixpath.basename(name) in ("Makefile", "Kbuild")
+        }
 
-    def _grep(self, args: Sequence[str]) -> list[str]:
-        entries = sorted(entry.name for entry in self.top.iterdir() if entry.is_dir() and entry.name[0] != ".")
-        skipped = {"Documentation", "tools"}
-        others = [f"--exclude-dir={entry.name}" for entry in (self.top / "arch").iterdir() if entry.name != self.arch]
-        done = run(
-            ["grep", "-r", *args, *others, *(name for name in entries if name not in skipped)],
-            cwd=self.top,
-            check=False,
-        )
-        return done.stdout.splitlines()
+    @cached_property
+    def mentions(self) -> dict[str, set[str]]:
+        """Base name of an object -> directories whose makefiles may list it for another directory."""
+        found: dict[str, set[str]] = {}
+        for name, text in self.makefiles.items():
+            for word in _OBJECT_NAME.findall(text):
+                found.setdefault(word, set()).add(posixpath.dirname(name) or ".")
+        return found
 
     def _grep_includes(self) -> dict[str, list[list[str]]]:
         """Base name of an included .c file -> [including file, name as written]."""
         found: dict[str, list[list[str]]] = {}
-        for line in self._grep(["-F", "--include=*.[chS]", "-e", '.c"', "-e", ".c>"]):
+        for line in grep_sources(self.top, self.arch, ["-F", "--include=*.[chS]", "-e", '.c"', "-e", ".c>"]):
             path, _, text = line.partition(":")
             match = _INCLUDE.match(text)
             if match:
@@ -91,7 +98,7 @@ class SourceIndex:
         """Makefiles that may list objects of other directories, with their text."""
         args = ["-lE", "--include=Makefile*", "--include=Kbuild*", r"\.\./|^[[:space:]-]*include[[:space:]]"]
         found = {}
-        for path in self._grep(args):
+        for path in grep_sources(self.top, self.arch, args):
             if not _OUTSIDE.match(path):
                 found[path] = (self.top / path).read_text("utf-8", "replace")
         return found
@@ -110,17 +117,18 @@ class SourceIndex:
         return path == tail or path.endswith("/" + tail)
 
 
-class _Finder:
+class Finder:
     """One search, with what it found about directories."""
 
-    def __init__(self, kbuild: Kbuild, index: SourceIndex, extra_includes: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, kbuild: Kbuild, index: SourceIndex, extra_includes: Sequence[tuple[str, str]] = ()) -> None:
         self.kbuild = kbuild
         self.index = index
         self.extra = extra_includes
+        self._entered: dict[str, tuple[bool, bool]] = {}
 
     def objects_of(self, path: str, seen: frozenset[str] = frozenset()) -> dict[str, set[str]]:
         """Targets that ``path`` is compiled into -> names of the objects (vmlinux, modules) they are linked into."""
-        found = self._own_objects(path)
+        found = self.own_objects(path)
         for includer in self.index.includers(path, self.extra):
             if includer in seen or includer == path:
                 continue
@@ -141,30 +149,26 @@ class _Finder:
                 found.setdefault(target, set()).update(names)
         return found
 
-    def _own_objects(self, path: str) -> dict[str, set[str]]:
+    def own_objects(self, path: str) -> dict[str, set[str]]:
         """Targets that are compiled from ``path`` itself."""
         target = path[: -len(".c")] + ".o"
         places = self._places(path, target)
-        self.kbuild.directories(list(dict.fromkeys(above for place in places for above in _upwards(place))))
+        self.prefetch([path])
         found: dict[str, set[str]] = {}
         for place in places:
             for name, spelled in self._listed(place, target):
                 found.setdefault(spelled, set()).add(name)
         return found
 
+    def prefetch(self, paths: Iterable[str]) -> None:
+        """Have make evaluate all directories that :meth:`own_objects` asks about, in as few runs as it takes."""
+        places = {place for path in paths for place in self._places(path, path[: -len(".c")] + ".o")}
+        self.kbuild.directories(sorted({above for place in places for above in _upwards(place)}))
+
     def _places(self, path: str, target: str) -> list[str]:
         """Directories whose makefile may list ``target``: its own, those above it, and those that reach across."""
-        places = _upwards(posixpath.dirname(path))
-        word = re.compile(rf"(?<![\w-]){re.escape(posixpath.basename(target)[:-2])}\.o\b")
-        makefiles = self.index.makefiles
-        direct = {posixpath.dirname(name) or "." for name, text in makefiles.items() if word.search(text)}
-        # A makefile that includes others (amdgpu, nouveau, Makefile.kvm) lists what those name.
-        including = {
-            posixpath.dirname(name) or "."
-            for name, text in makefiles.items()
-            if _MAKE_INCLUDE.search(text) and posixpath.basename(name) in ("Makefile", "Kbuild")
-        }
-        return list(dict.fromkeys([*places, *sorted(direct | including)]))
+        direct = self.index.mentions.get(posixpath.basename(target), set())
+        return list(dict.fromkeys([*_upwards(posixpath.dirname(path)), *sorted(direct | self.index.including)]))
 
     def _listed(self, place: str, target: str) -> Iterable[tuple[str, str]]:
         """(object name, target as spelled) for each way in which directory ``place`` lists ``target``."""
@@ -185,6 +189,11 @@ class _Finder:
 
     def entered(self, place: str) -> tuple[bool, bool]:
         """Whether kbuild enters ``place`` for vmlinux, and for modules, with this configuration."""
+        if place not in self._entered:
+            self._entered[place] = self._find_entry(place)
+        return self._entered[place]
+
+    def _find_entry(self, place: str) -> tuple[bool, bool]:
         if place in self.kbuild.roots():
             return True, True
         builtin = modular = False
@@ -232,8 +241,7 @@ def find_affected(
     Raises :class:`Unpatchable` when an object cannot be named for sure, :class:`Unchanged` when this
     configuration builds none of the files.
     """
-    index = SourceIndex(kbuild.tree, arch)
-    finder = _Finder(kbuild, index, _includes_in(patched_top, [*changed, *added]))
+    finder = Finder(kbuild, SourceIndex(kbuild.tree, arch), _includes_in(patched_top, [*changed, *added]))
     reasons: dict[tuple[str, str], list[str]] = {}
     unbuilt: list[str] = []
     for path in [*changed, *added]:

@@ -20,7 +20,7 @@ from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
 from kpatch.run import quote
 
-__all__ = ["check_sources", "compile_object", "compile_original", "place_outputs", "read_dependencies"]
+__all__ = ["check_sources", "compile_object", "compile_original", "place_outputs", "preprocess", "read_dependencies"]
 
 _SHOWN_LINES = 60
 
@@ -58,6 +58,15 @@ def compile_object(command: ObjectCommand, top: Path, output: Path, what: str) -
             raise BadInput(f"{what} does not compile ({command.target}):\n{message}", "correct the patch")
         if message:
             logger.info("%s says about %s:\n%s", posixpath.basename(argv[0]), what, message)
+
+
+def preprocess(command: ObjectCommand, top: Path) -> str | None:
+    """What the compiler sees of the sources below ``top``, without line markers; None when it stops with an error."""
+    compiler = [word for word in place_outputs(command, Path("-"))[0] if word not in ("-c", "-S")]
+    at = compiler.index("-MMD")
+    compiler[at : at + 3] = ["-E", "-P"]
+    done = command.tools.run(compiler, cwd=top, check=False)
+    return done.stdout if done.returncode == 0 else None
 
 
 def compile_original(command: ObjectCommand, tree: PreparedTree) -> Path:

@@ -9,12 +9,12 @@ from kpatch.build.affected import Affected
 from kpatch.build.pairs import Compiled
 from kpatch.build.stages import Stages
 from kpatch.build.together import Pair, diff_together
-from kpatch.diff.result import DiffResult
+from kpatch.diff.result import DiffResult, Refusal
 from kpatch.elf.object import ElfObject
 from kpatch.errors import Unchanged, Unpatchable
 from kpatch.log import logger
 
-__all__ = ["Diffed", "diff_pairs", "only_changed", "warn_of_interface"]
+__all__ = ["Diffed", "diff_pairs", "only_changed", "refuse", "warn_of_interface"]
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def diff_pairs(compiled: Sequence[Compiled], stages: Stages) -> list[Diffed]:
             if result.out is not None:
                 (directory / item.patched.name).write_bytes(result.out.to_bytes())
     units = [Diffed(item.affected, pair.original, result) for item, pair, result in zip(compiled, pairs, results)]
-    _raise_refusals(units)
+    refuse([(unit.affected.path, refusal) for unit in units for refusal in unit.diff.refusals])
     return units
 
 
-def _raise_refusals(units: Sequence[Diffed]) -> None:
-    refusals = [(unit, refusal) for unit in units for refusal in unit.diff.refusals]
+def refuse(refusals: Sequence[tuple[str, Refusal]]) -> None:
+    """Raise :class:`Unpatchable` with all of ``refusals``, each with the path of its object; none: return."""
     if refusals:
-        lines = [f"{unit.affected.path}: {refusal.message} [{refusal.code}]" for unit, refusal in refusals]
+        lines = dict.fromkeys(f"{path}: {refusal.message} [{refusal.code}]" for path, refusal in refusals)
         remedies = dict.fromkeys(refusal.remedy for _, refusal in refusals)
         raise Unpatchable("\n  ".join(("this change cannot be hot patched:", *lines)), "; ".join(remedies))
 
@@ -60,6 +60,13 @@ def only_changed(units: Sequence[Diffed]) -> list[Diffed]:
             f"{', '.join(unit.affected.path for unit in units)}: the patch changes no compiled code",
             "there is nothing to patch",
         )
+    for unit in changed:
+        if "," in unit.affected.objname:
+            raise Unpatchable(
+                f"{', '.join(unit.affected.reasons)} cannot be hot patched: {unit.affected.path} is linked into "
+                + unit.affected.objname.replace(",", " and "),
+                "objects that several modules share are not supported yet",
+            )
     return changed
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kpatch.build.affected import Affected, drop_unread
-from kpatch.build.compile import check_sources, compile_object, compile_original
+from kpatch.build.compile import check_sources, compile_object, compile_original, preprocess
+from kpatch.build.fixed import check_fixed
 from kpatch.build.lines import keep_line_numbers
 from kpatch.build.patchset import PatchedFiles
 from kpatch.build.shadow import make_shadow
 from kpatch.build.stages import Progress, Stages
-from kpatch.errors import BadInput
+from kpatch.errors import BadInput, Unchanged
 from kpatch.kernel.kbuild import Kbuild, ObjectCommand
 from kpatch.kernel.source import PreparedTree
 
 __all__ = ["Compiled", "compile_pairs"]
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -34,37 +38,85 @@ class Compiled:
 
 def compile_pairs(
     affected: Sequence[Affected],
+    fixed: Sequence[Affected],
     files: PatchedFiles,
     kbuild: Kbuild,
     stages: Stages,
     progress: Progress,
     pool: ThreadPoolExecutor,
+    jobs: int,
 ) -> list[Compiled]:
-    """Both objects of each affected one. Raises :class:`BadInput` when the patched source does not compile."""
+    """Both objects of each affected one.
+
+    Raises :class:`BadInput` when the patched source does not compile, :class:`Unpatchable` when one of
+    ``fixed`` (:class:`kpatch.build.headers.Reached`) would change.
+    """
     tree = kbuild.tree
     patched_top, view = stages.directory("4-patched"), stages.directory("4-patched") / "source"
-    with progress(f"compiling {', '.join(unit.path for unit in affected)}"):
-        commands = [kbuild.command(unit.target) for unit in affected]
+    with progress(f"compiling {_named(affected)}"):
+        commands = kbuild.commands([unit.target for unit in affected], jobs)
         affected, commands = drop_unread(affected, commands, files.added)
-        replaced = _number_lines(files, tree, patched_top / "numbered")
-        directories = {os.path.dirname(name) for command in commands for name in command.sources if name[-2:] == ".c"}
-        make_shadow(view, tree.path, [*directories, *(os.path.dirname(unit.target) for unit in affected)], replaced)
-        with stages.stage("4-patched"):
-            jobs = []
-            for unit, command in zip(affected, commands):
-                output = patched_top / unit.path.replace("/", ",")
-                patched = pool.submit(_compile_patched, unit, command, files, view, tree, output)
-                jobs.append((unit, command, pool.submit(compile_original, command, tree), patched, output))
-            # All end before one of them may fail: nothing is left running.
-            failures = [job.exception() for *_, original, patched, _ in jobs for job in (original, patched)]
-            for failure in failures:
-                if failure is not None:
-                    raise failure
-        done = [Compiled(unit, command, original.result(), output) for unit, command, original, _, output in jobs]
-        with stages.stage("3-original") as directory:
-            for pair in done:
-                os.symlink(pair.original, directory / pair.patched.name)
-        return done
+    replaced = _number_lines(files, tree, patched_top / "numbered")
+    directories = {os.path.dirname(name) for command in commands for name in command.sources if name[-2:] == ".c"}
+    targets = [os.path.dirname(unit.target) for unit in (*affected, *fixed)]
+    make_shadow(view, tree.path, [*directories, *targets], replaced)
+    if fixed:
+        with progress(f"checking {_named(fixed)}"):
+            check_fixed(fixed, kbuild, view, stages.directory("4-patched"), jobs)
+    if files.headers:
+        with progress(f"preprocessing {_named(affected)}"):
+            affected, commands = _drop_same_text(affected, commands, tree, view, pool)
+    with progress(f"compiling {_named(affected)}, patched"), stages.stage("4-patched"):
+        done = []
+        tasks: list[Future[Any]] = []
+        for unit, command in zip(affected, commands):
+            output = patched_top / unit.path.replace("/", ",")
+            tasks.append(pool.submit(_compile_patched, unit, command, files, view, tree, output))
+            original = pool.submit(compile_original, command, tree)
+            tasks.append(original)
+            done.append((unit, command, original, output))
+        # All end before one of them may fail: nothing is left running.
+        for failure in [task.exception() for task in tasks]:
+            if failure is not None:
+                raise failure
+    compiled = [Compiled(unit, command, original.result(), output) for unit, command, original, output in done]
+    with stages.stage("3-original") as directory:
+        for pair in compiled:
+            os.symlink(pair.original, directory / pair.patched.name)
+    return compiled
+
+
+def _named(units: Sequence[Affected]) -> str:
+    shown = ", ".join(unit.path for unit in units[:_SHOWN])
+    return shown if len(units) <= _SHOWN else f"{shown} and {len(units) - _SHOWN} more"
+
+
+def _drop_same_text(
+    affected: Sequence[Affected],
+    commands: Sequence[ObjectCommand],
+    tree: PreparedTree,
+    view: Path,
+    pool: ThreadPoolExecutor,
+) -> tuple[list[Affected], list[ObjectCommand]]:
+    """Without the objects that only read a changed header, and of which the compiler sees the same as before.
+
+    Raises :class:`Unchanged` when nothing is left.
+    """
+
+    def same(unit: Affected, command: ObjectCommand) -> bool:
+        if any(name.endswith(".c") for name in unit.reasons):
+            return False
+        before = preprocess(command, tree.path)
+        return before is not None and before == preprocess(command, view)
+
+    kept = [
+        (unit, command)
+        for unit, command, unchanged in zip(affected, commands, pool.map(same, affected, commands))
+        if not unchanged
+    ]
+    if not kept:
+        raise Unchanged(f"{_named(affected)}: the compiler sees the same text as before", "there is nothing to patch")
+    return [unit for unit, _ in kept], [command for _, command in kept]
 
 
 def _compile_patched(
@@ -79,7 +131,8 @@ def _compile_patched(
             shutil.copyfile(files.top / name, view / name)
         compile_object(command, view, output, what)
         raise
-    check_sources(output, view, tree.path, unit.reasons, files.changed)
+    sources = [name for name in unit.reasons if name.endswith(".c")]
+    check_sources(output, view, tree.path, sources, files.changed)
 
 
 def _number_lines(files: PatchedFiles, tree: PreparedTree, into: Path) -> dict[str, Path]:

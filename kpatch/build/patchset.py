@@ -40,6 +40,16 @@ class PatchedFiles:
     changed: tuple[str, ...]
     added: tuple[str, ...]
 
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Changed files that are compiled only as part of others."""
+        return tuple(name for name in self.changed if not name.endswith(".c"))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Changed files that may be objects of their own."""
+        return tuple(name for name in self.changed if name.endswith(".c"))
+
 
 def _strip(name: str, where: str) -> str | None:
     """The path of a ``---`` or ``+++`` line with one directory stripped; None for /dev/null."""
@@ -146,12 +156,12 @@ _REFUSED = (
         "such a change needs a new kernel and a reboot",
     ),
     _Verdict(
-        re.compile(r"\.h$"),
-        "a header reaches every object that includes it, and not all of them would be rebuilt",
-        "make the change in the .c files that need it, for instance with a private copy of the changed macro",
+        re.compile(r"\.lds(\.[hS])?$"),
+        "the linker's script decides where everything lies, and would no longer be the shipped kernel's",
+        "leave the change out",
     ),
     _Verdict(
-        re.compile(r"\.(S|s|lds)$|\.lds\.S$"),
+        re.compile(r"\.(S|s)$"),
         "assembler code cannot be redirected: it has no call at its entry",
         "change the C function that calls it instead",
     ),
@@ -181,9 +191,9 @@ def judge_path(path: str, arch: str) -> bool:
     for verdict in _REFUSED:
         if verdict.pattern.search(path):
             raise Unpatchable(f"{path} cannot be hot patched: {verdict.reason}", verdict.remedy)
-    if not path.endswith(".c"):
+    if not path.endswith((".c", ".h", ".inc")):
         raise Unpatchable(
-            f"{path} cannot be hot patched: only C source files (.c) can, and what this file does is not known",
+            f"{path} cannot be hot patched: only C source files and headers can, and what this file does is not known",
             "leave this file out of the patch",
         )
     return True

@@ -12,7 +12,9 @@ from pathlib import Path
 from kpatch.build.affected import find_affected
 from kpatch.build.differences import diff_pairs, only_changed, warn_of_interface
 from kpatch.build.glue import Glue, build_core
+from kpatch.build.headers import find_readers
 from kpatch.build.klprelocs import use_klp_relocs
+from kpatch.build.layout import check_layouts, may_change_types
 from kpatch.build.module import ModuleParts, link_module, publish
 from kpatch.build.outoftree import compile_outside
 from kpatch.build.pairs import Compiled, compile_pairs
@@ -23,6 +25,7 @@ from kpatch.build.request import BuildRequest, BuildResult
 from kpatch.build.signature import sign
 from kpatch.build.stages import Progress, Stages, quiet
 from kpatch.build.target import ARCH, Target, prepare_target
+from kpatch.errors import Unchanged
 from kpatch.kernel.kbuild import Kbuild
 from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
@@ -41,14 +44,20 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
     with ThreadPoolExecutor(max_workers=max(2, request.jobs_or_all)) as pool:
         target = prepare_target(request, stages, progress, pool)
         glue = _make_glue(request, target, progress)
+        types_change = False
         if request.oot_source:
             compiled = compile_outside(request, target.tree, stages, progress, pool)
         else:
-            compiled = _compile_inside(request, target, stages, progress, pool)
+            compiled, types_change = _compile_inside(request, target, stages, progress, pool)
         for item in compiled:
             logger.debug("%s changes %s of %s", item.affected.reasons, item.affected.path, item.affected.objname)
         units = diff_pairs(compiled, stages)
         changed = only_changed(units)
+        if types_change:
+            tops = target.tree.path, stages.directory("4-patched") / "source"
+            with progress("comparing the layout of types"):
+                btf = target.tree.compiler.writes_btf
+                check_layouts(compiled, units, tops, btf, request.layouts_allowed, pool)
         warn_of_interface(request.interface, [unit.diff for unit in changed])
         target.check_image()
         made = make_parts(name, changed, request, target.facts, stages)
@@ -58,12 +67,20 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
 
 def _compile_inside(
     request: BuildRequest, target: Target, stages: Stages, progress: Progress, pool: ThreadPoolExecutor
-) -> list[Compiled]:
-    """The objects of the kernel's own source that the patches change."""
+) -> tuple[list[Compiled], bool]:
+    """The objects of the kernel's own source that the patches change, and whether types may change with them."""
     kbuild = Kbuild(target.tree)
     files = apply_patches(request.patches, target.tree.path, stages.directory("4-patched") / "files", ARCH)
-    affected = find_affected(kbuild, files.changed, files.added, files.top, ARCH)
-    return compile_pairs(affected, files, kbuild, stages, progress, pool)
+    added = [name for name in files.added if name.endswith(".c")]
+    affected = find_affected(kbuild, files.sources, added, files.top, ARCH)
+    reached = find_readers(kbuild, files, ARCH, request.max_objects, progress)
+    affected = reached.with_sources(affected)
+    if not affected:
+        names = ", ".join((*files.changed, *files.added))
+        raise Unchanged(f"{names}: nothing in this kernel uses what changes", "there is nothing to patch")
+    jobs = request.jobs_or_all
+    compiled = compile_pairs(affected, reached.fixed, files, kbuild, stages, progress, pool, jobs)
+    return compiled, any(may_change_types(target.tree.path / name, files.top / name) for name in files.changed)
 
 
 def build_core_module(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> Path:

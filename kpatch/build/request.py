@@ -22,6 +22,7 @@ class BuildRequest:
     directories of modules, that are looked at before the kernel's own.  ``oot_source``: the source of modules
     that are built outside of the kernel's tree, which the patches are for; ``oot_modules``: those modules.
     ``buildroot``: the chroot whose programs compile, None for this machine's.
+    ``max_objects``: how many objects a header may reach; ``layouts_allowed``: types whose layout may change.
     """
 
     patches: tuple[Path, ...] = ()
@@ -42,6 +43,8 @@ class BuildRequest:
     oot_source: Path | None = None
     buildroot: Path | None = None
     signing_key: SigningKey | None = None
+    max_objects: int = 300
+    layouts_allowed: tuple[str, ...] = ()
 
     @property
     def kernel_release(self) -> str:

@@ -20,6 +20,8 @@ from kpatch.log import setup
 __all__ = ["OPTIONS", "Option", "main"]
 
 PROG = "kpatch-build"
+MAX_OBJECTS = 300
+"""So many objects may have to be compiled twice for the change of a header."""
 _SPINNER_AFTER = 0.5
 """Seconds before a step shows that it is at work."""
 
@@ -48,6 +50,18 @@ OPTIONS = (
         ("-R", "--non-replace"),
         "keep earlier patches in force instead of replacing them",
         extra={"action": "store_true"},
+    ),
+    Option(
+        ("--max-objects",),
+        f"objects that the change of a header may reach; default: {MAX_OBJECTS}",
+        "N",
+        extra={"type": int, "default": MAX_OBJECTS},
+    ),
+    Option(
+        ("--allow-layout",),
+        "a type whose layout may change: no object of it outlives the patched code (may be given several times)",
+        "TYPE",
+        extra=_REPEATED,
     ),
     Option(("--cve",), "a CVE that the patch fixes (may be given several times)", "ID", extra=_REPEATED),
     Option(("--description",), "one line about the patch for modinfo and the RPM", "TEXT"),
@@ -186,6 +200,8 @@ def _check(args: argparse.Namespace) -> None:
         raise BadInput("--sign-key and --sign-cert belong together", "give the private key and its certificate")
     if args.jobs is not None and args.jobs < 1:
         raise BadInput(f"-j {args.jobs}: at least one process is needed")
+    if args.max_objects < 1:
+        raise BadInput(f"--max-objects {args.max_objects}: at least one object is needed")
     output = args.output
     if output and output.suffix == ".ko" and not output.parent.is_dir():
         raise BadInput(f"{output.parent} is not a directory", "make it first")
@@ -225,6 +241,8 @@ def run(args: argparse.Namespace) -> int:
         version=f"{args.rpm_version}-{args.rpm_release}" if args.rpm else "",
         description=args.description or "",
         skip_compiler_check=args.skip_compiler_check,
+        max_objects=args.max_objects,
+        layouts_allowed=tuple(args.allow_layout),
         modules=tuple(args.module),
         oot_modules=tuple(args.oot_module),
         oot_source=args.oot_module_src.absolute() if args.oot_module_src else None,

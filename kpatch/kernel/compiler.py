@@ -21,6 +21,12 @@ class Compiler:
     version: str
     tools: Toolchain = HOST
 
+    @property
+    def writes_btf(self) -> bool:
+        """Whether it knows ``-gbtf``: gcc since 12; clang only for other machines."""
+        major = re.search(r"\) (\d+)\.", self.version)
+        return "clang" not in self.version and major is not None and int(major[1]) >= 12
+
 
 def _identity(version: str) -> str:
     """``gcc-12 (Debian 12.2.0-14) 12.2.0`` without the name that it was called by."""

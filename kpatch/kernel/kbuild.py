@@ -208,24 +208,39 @@ class Kbuild:
 
         Raises :class:`RunError` with the compiler's message when it does not compile.
         """
-        kept = self.tree.home / "commands" / (target.replace("/", ",") + ".json")
-        value = _current(kept)
-        if value is None:
+        return self.commands([target])[0]
+
+    def commands(self, targets: Sequence[str], jobs: int = 1) -> list[ObjectCommand]:
+        """The same for several targets; those not known yet are compiled by one run of make."""
+        values = {target: _current(self._kept(target)) for target in targets}
+        if any(value is None for value in values.values()):
             with locked(self.tree.lock, "compiles in the prepared source"):
-                value = _current(kept)
-                if value is None:
-                    value = self._record(target)
-                    write_json(kept, value)
+                values = {target: _current(self._kept(target)) for target in targets}
+                missing = [target for target, value in values.items() if value is None]
+                self._compile(missing, jobs)
+                for target in missing:
+                    values[target] = self._record(target)
+                    write_json(self._kept(target), values[target])
+        return [self._command(target, values[target]) for target in targets]
+
+    def _command(self, target: str, value: Any) -> ObjectCommand:
         commands = tuple(tuple(argv) for argv in value["commands"])
         return ObjectCommand(target, commands, frozenset(value["sources"]), value["module"], self.tree.tools)
 
+    def _kept(self, target: str) -> Path:
+        return self.tree.home / "commands" / (target.replace("/", ",") + ".json")
+
+    def _compile(self, targets: Sequence[str], jobs: int) -> None:
+        if not targets:
+            return
+        options = [f"-j{jobs}", *OBJECT_ARGS]
+        if "." in self.roots():
+            self._make(["kpatch-object", f"KPATCH_OBJECT={' '.join(targets)}", *options])
+        else:
+            self.tree.tools.run(["make", "-s", *self.tree.make_args(), *options, *targets], cwd=self.tree.path)
+
     def _record(self, target: str) -> dict[str, Any]:
         place = self.tree.path / posixpath.normpath(target)
-        if "." in self.roots():
-            self._make(["kpatch-object", f"KPATCH_OBJECT={target}", *OBJECT_ARGS])
-        else:
-            args = ["make", "-s", *self.tree.make_args(), *OBJECT_ARGS, target]
-            self.tree.tools.run(args, cwd=self.tree.path)
         text = _read_command_file(place.with_name(f".{place.name}.cmd"))
         commands, sources = parse_command_file(text, target)
         return {
@@ -258,7 +273,7 @@ def parse_command_file(text: str, target: str) -> tuple[list[list[str]], set[str
     line = match[1].replace("$(pound)", "#").replace("$$", "$")
     commands = split_commands(line, target)
     words = re.findall(r"[^\s\\]+", text[match.end() :])
-    names = (word for word in words if re.search(r"\.[chS]$", word) and not word.startswith("/"))
+    names = (word for word in words if re.search(r"\.([chS]|inc)$", word) and not word.startswith("/"))
     return commands, {posixpath.normpath(name) for name in names}
 
 
@@ -276,7 +291,7 @@ def split_commands(line: str, target: str, compiled: bool = True) -> list[list[s
         else:
             commands[-1].append(token)
     commands = [argv for argv in commands if argv and argv != ["true"]]
-    if not commands or (compiled and "-c" not in commands[0]):
+    if not commands or (compiled and not {"-c", "-S"} & {*commands[0]}):
         raise BadInput(f"{target} is not made by a compiler: {line[:200]}")
     return commands
 

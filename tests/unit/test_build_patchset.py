@@ -93,9 +93,9 @@ def test_a_missing_patch_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("include/linux/fs.h", "header"),
         ("arch/x86/entry/entry_64.S", "assembler"),
-        ("arch/x86/kernel/vmlinux.lds.S", "assembler"),
+        ("arch/x86/kernel/vmlinux.lds.S", "linker"),
+        ("include/asm-generic/vmlinux.lds.h", "linker"),
         ("fs/Kconfig", "configuration"),
         ("fs/Kconfig.binfmt", "configuration"),
         ("fs/proc/Makefile", "makefiles"),
@@ -120,6 +120,7 @@ def test_what_cannot_be_patched_is_refused_with_its_reason(path: str, reason: st
     ("path", "reaches"),
     [
         ("fs/namei.c", True),
+        ("include/linux/fs.h", True),
         ("arch/x86/kernel/cpu/common.c", True),
         ("arch/arm64/kernel/entry.S", False),
         ("Documentation/admin-guide/x.rst", False),
@@ -162,8 +163,9 @@ def test_documentation_beside_code_is_left_out(tree: Path, tmp_path: Path) -> No
 
 def test_all_files_that_cannot_be_patched_are_named(tree: Path, tmp_path: Path) -> None:
     write(tree / "fs/Makefile", ORIGINAL)
-    patches = [diff(tmp_path / "1", "fs/a.h"), diff(tmp_path / "2", "fs/Makefile"), diff(tmp_path / "3", "fs/a.c")]
-    with pytest.raises(Unpatchable, match=r"fs/a\.h(.|\n)*fs/Makefile"):
+    write(tree / "fs/a.S", ORIGINAL)
+    patches = [diff(tmp_path / "1", "fs/a.S"), diff(tmp_path / "2", "fs/Makefile"), diff(tmp_path / "3", "fs/a.c")]
+    with pytest.raises(Unpatchable, match=r"fs/a\.S(.|\n)*fs/Makefile"):
         apply_patches(patches, tree, tmp_path / "work", "x86")
 
 

@@ -1,0 +1,70 @@
+"""Whether the patched sources lay out existing types as the running kernel does.
+
+Asked only when a patch touches more than the bodies of functions: both sources are then compiled once
+more, with type information.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from kpatch.build.compile import compile_object
+from kpatch.build.declarations import is_function_body, split_declarations
+from kpatch.build.differences import Diffed, refuse
+from kpatch.build.pairs import Compiled
+from kpatch.diff.layout import compare_layouts
+from kpatch.elf.btf import read_btf
+from kpatch.elf.dwarf import read_dwarf
+from kpatch.elf.layouts import Layouts
+from kpatch.elf.object import ElfObject
+from kpatch.kernel.kbuild import ObjectCommand
+
+__all__ = ["check_layouts", "may_change_types"]
+
+
+def may_change_types(old: Path, new: Path) -> bool:
+    """Whether two versions of a source file differ in more than functions that define no types."""
+    before, after = (Counter(split_declarations(path.read_text("utf-8", "replace"))) for path in (old, new))
+    return any(not is_function_body(chunk) for chunk in (before - after) + (after - before))
+
+
+def check_layouts(
+    compiled: Sequence[Compiled],
+    units: Sequence[Diffed],
+    tops: tuple[Path, Path],
+    btf: bool,
+    allowed: Collection[str],
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Raise :class:`kpatch.errors.Unpatchable` when a type changes that an object with changed code knows.
+
+    ``tops``: where the original and the patched sources lie; ``btf``: the compiler can write BTF.
+    """
+    changed = [item for item, unit in zip(compiled, units) if unit.diff.out is not None]
+    read = partial(_layouts, btf=btf)
+    commands = [item.command for item in changed]
+    old = pool.map(read, commands, [tops[0]] * len(changed), [f"{item.patched}.old" for item in changed])
+    new = pool.map(read, commands, [tops[1]] * len(changed), [f"{item.patched}.new" for item in changed])
+    # One type is known to many objects: the first one stands for all.
+    found = {
+        refusal: item.affected.path
+        for item, before, after in reversed(list(zip(changed, old, new)))
+        for refusal in compare_layouts(before, after, allowed)
+    }
+    refuse([(path, refusal) for refusal, path in found.items()])
+
+
+def _layouts(command: ObjectCommand, top: Path, output: str, btf: bool) -> Layouts:
+    argv = [word for word in command.commands[0] if not word.startswith("-g")]
+    argv[1:1] = ["-gbtf" if btf else "-gdwarf-4"]
+    place = Path(output)
+    compile_object(replace(command, commands=(tuple(argv),)), top, place, output)
+    if not btf:
+        return read_dwarf(place)
+    section = ElfObject.read(place).section(".BTF")
+    return read_btf(section.data) if section is not None else Layouts()
