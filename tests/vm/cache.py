@@ -17,7 +17,7 @@ from pathlib import Path
 
 __all__ = ["cache_dir", "entry", "key_of", "locked"]
 
-KEEP_ENTRIES = 3
+KEEP_ENTRIES = 6
 
 
 def cache_dir() -> Path:

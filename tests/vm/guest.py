@@ -28,7 +28,7 @@ BOOT_TIMEOUT = 180.0
 RUN_TIMEOUT = 180.0
 POWER_OFF_TIMEOUT = 90.0
 KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic"
-QUIET_SYSTEMD = "systemd.show_status=false systemd.log_level=warning"
+QUIET_SYSTEMD = "TERM=dumb systemd.show_status=false systemd.log_level=warning"
 
 # What must never stand in the kernel log.
 SPLAT = re.compile(

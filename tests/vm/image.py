@@ -10,12 +10,9 @@ from tests.vm import cache, rpms
 from tests.vm.kernels import StockKernel
 from tests.vm.mirror import OWN_SUITE, debootstrap
 
-__all__ = ["GuestImage", "guest_image"]
+__all__ = ["DNF4", "DNF5", "GuestImage", "Userland", "guest_image"]
 
-PACKAGES = [
-    *["systemd-sysv", "udev", "kmod", "iproute2", "procps"],
-    *["dnf", "rpm", "python3", "python3-rpm", "gpg", "ca-certificates"],
-]
+PACKAGES = ("systemd-sysv", "udev", "kmod", "iproute2", "procps", "rpm", "python3", "gpg", "ca-certificates")
 IMAGE_SIZE = "3G"
 ADDRESS = "10.0.2.15/24"  # QEMU's user network; the host is 10.0.2.2
 
@@ -84,6 +81,19 @@ exec /bin/busybox switch_root /root /sbin/init
 
 
 @dataclass(frozen=True)
+class Userland:
+    """The distribution's packages in a guest: release, and those beside ``PACKAGES``; ``yum`` is a link to ``dnf``."""
+
+    suite: str
+    packages: tuple[str, ...]
+    dnf: str
+
+
+DNF4 = Userland(OWN_SUITE, ("dnf", "python3-rpm"), "dnf")
+DNF5 = Userland("sid", ("dnf5", "mount"), "dnf5")
+
+
+@dataclass(frozen=True)
 class GuestImage:
     """A bootable guest: read-only files that many guests share."""
 
@@ -111,43 +121,45 @@ class GuestImage:
         return self.directory / "guest-base.rpm"
 
 
-def guest_image(kernel: StockKernel) -> GuestImage:
-    """The image around ``kernel``, built on first use (about a minute, of which half is the download)."""
+def guest_image(kernel: StockKernel, userland: Userland = DNF4) -> GuestImage:
+    """The image of ``userland`` and ``kernel``, built on first use (about a minute, half of it the download)."""
     here = Path(__file__).parent
     sources = [here / "agent.py", here / "image.py", here / "rpms.py"]
-    key = cache.key_of(str(kernel.root), *sources)
-    return GuestImage(kernel, cache.entry("guests", key, lambda directory: _build(kernel, directory)))
+    key = cache.key_of(str(kernel.root), repr(userland), *sources)
+    return GuestImage(kernel, cache.entry("guests", key, lambda directory: _build(kernel, userland, directory)))
 
 
-def _build(kernel: StockKernel, directory: Path) -> None:
-    tree = _tree()
+def _build(kernel: StockKernel, userland: Userland, directory: Path) -> None:
+    tree = _tree(userland)
     root = directory / "root"
     root.mkdir()
     try:
         _run("tar", "-xpf", tree / "root.tar", "-C", root)
-        _configure(root)
+        _configure(root, userland)
         built = rpms.build_kernel_core(kernel, directory / "kernel-core")
         built.rename(directory / "kernel-core.rpm")
         built = rpms.build_guest_base(root, directory / "guest-base")
         built.rename(directory / "guest-base.rpm")
         packages = [directory / "kernel-core.rpm", directory / "guest-base.rpm"]
-        _run("rpm", "--root", root, "--force-debian", "-i", *packages)
+        database = _run("chroot", root, "rpm", "--eval", "%{_dbpath}").strip()
+        _run("rpm", "--root", root, "--dbpath", database, "--force-debian", "-i", *packages)
         _run("mkfs.ext4", "-q", "-F", "-L", "guest", "-d", root, directory / "disk.ext4", IMAGE_SIZE)
         _make_initramfs(kernel, directory)
     finally:
         _run("rm", "-rf", root, directory / "kernel-core", directory / "guest-base")
 
 
-def _tree() -> Path:
+def _tree(userland: Userland) -> Path:
     """The guest's packages as ``root.tar``; the mirror and its options are those of this machine."""
-    return cache.entry("trees", cache.key_of(OWN_SUITE, *PACKAGES), _debootstrap)
+    packages = [*PACKAGES, *userland.packages]
+
+    def make(directory: Path) -> None:
+        debootstrap(userland.suite, packages, directory / "root.tar", directory, "--variant=essential")
+
+    return cache.entry("trees", cache.key_of(userland.suite, *packages), make)
 
 
-def _debootstrap(directory: Path) -> None:
-    debootstrap(OWN_SUITE, PACKAGES, directory / "root.tar", directory, "--variant=essential")
-
-
-def _configure(root: Path) -> None:
+def _configure(root: Path, userland: Userland) -> None:
     here = Path(__file__).parent
     units = root / "etc/systemd/system"
     files = {
@@ -170,9 +182,9 @@ def _configure(root: Path) -> None:
     for unit in ("guest-agent.service", "guest-network.service"):
         (wants / unit).symlink_to(f"/etc/systemd/system/{unit}")
     (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
-    yum = root / "usr/bin/yum"
-    if not yum.exists():
-        yum.symlink_to("dnf")
+    for name in ("dnf", "yum"):
+        if not (root / "usr/bin" / name).exists():
+            (root / "usr/bin" / name).symlink_to(userland.dnf)
 
 
 def _make_initramfs(kernel: StockKernel, directory: Path) -> None:

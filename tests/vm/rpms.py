@@ -82,12 +82,14 @@ Speaks for the packages that came from the guest's distribution by other means t
 %files
 """
 
-# RPM name -> the Debian package whose version it has.
+# RPM name -> the Debian package whose version it has, where that is installed.
 _BASE_PACKAGES = {
     "bash": "bash",
     "coreutils": "coreutils",
     "dnf": "dnf",
+    "dnf5": "dnf5",
     "kmod": "kmod",
+    "libdnf5-plugin-actions": "dnf5",
     "python3": "python3",
     "python3-dnf": "python3-dnf",
     "python3-rpm": "python3-rpm",
@@ -140,7 +142,9 @@ def build_guest_base(root: Path, work: Path) -> Path:
     provides = [f"Provides: {path}" for path in _BASE_PATHS]
     for name, package in _BASE_PACKAGES.items():
         argv = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", "${Version}", package]
-        full = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+        full = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60).stdout
+        if not full:
+            continue
         upstream = re.sub(r"^[0-9]+:|-[^-]*$", "", full)
         provides.append(f"Provides: {name} = {re.sub('[^A-Za-z0-9._]', '_', upstream)}")
     python = max(path.name for path in (root / "usr/lib").glob("python3.*"))[len("python") :]
