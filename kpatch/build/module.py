@@ -19,7 +19,7 @@ from kpatch.elf.object import ElfObject
 from kpatch.errors import BadInput, RunError
 from kpatch.log import logger
 
-__all__ = ["ModuleParts", "check_name", "link_module", "publish"]
+__all__ = ["ModuleParts", "check_name", "default_name", "link_module", "publish"]
 
 _NAME_MAX = 55 - len("kpatch-")
 """``struct module.name`` holds 56 bytes (MODULE_NAME_LEN on 64 bit)."""
@@ -50,6 +50,12 @@ def check_name(name: str) -> str:
             f"use letters, digits, '-' and '_', at most {_NAME_MAX} characters (-n NAME)",
         )
     return name
+
+
+def default_name(file_name: str) -> str:
+    """What a hot patch is called after the file of its diff: git format-patch's names are longer than a module's."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", file_name.split(".")[0])
+    return words.strip("-")[:_NAME_MAX].rstrip("-")
 
 
 def link_module(parts: ModuleParts, glue: Glue, work: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kpatch.build.module import check_name
+from kpatch.build.module import check_name, default_name
 from kpatch.build.signature import SigningKey
 from kpatch.kernel.release import Explicit
 
@@ -59,7 +59,7 @@ class BuildRequest:
     @property
     def patch_name(self) -> str:
         """The patch's name: as given, or from the first diff's file name."""
-        return check_name(self.name or self.patches[0].name.split(".")[0].replace("_", "-"))
+        return check_name(self.name or default_name(self.patches[0].name))
 
 
 @dataclass(frozen=True)

@@ -137,11 +137,14 @@ def prepare(
     with locked(tree.lock, f"prepares the source of {files.release}"):
         if _stamp_holds(stamp):
             return tree
+        symvers = _read_symvers(files.symvers)
         if not _stamp_holds(home / "unpacked.json"):
             _unpack(tree, files, step)
         _check_version(tree, files)
         unpacked(tree)
-        _configure(tree, files, jobs, step)
+        _configure(tree, jobs, step)
+        tree.symvers.write_bytes(symvers)
+        _compare_config(tree)
         write_json(stamp, {"format": _FORMAT, "source": str(files.source), "release": files.release})
     return tree
 
@@ -162,6 +165,7 @@ def _unpack(tree: PreparedTree, files: KernelFiles, step: Step) -> None:
     shutil.rmtree(tree.path, ignore_errors=True)
     tree.path.mkdir()
     if files.source_is_tree:
+        _check_source(files.source, files)
         with step(f"copying the source tree {files.source}"):
             _copy_tree(files.source, tree)
     elif files.source.name.endswith(".src.rpm"):
@@ -170,12 +174,16 @@ def _unpack(tree: PreparedTree, files: KernelFiles, step: Step) -> None:
     else:
         with step(f"unpacking {files.source.name}"):
             run(["tar", "--no-same-owner", "--strip-components=1", "-xf", files.source.absolute(), "-C", tree.path])
-    if not (tree.path / "Kconfig").is_file():
+    _check_source(tree.path, files)
+    write_json(tree.home / "unpacked.json", {"format": _FORMAT})
+
+
+def _check_source(top: Path, files: KernelFiles) -> None:
+    if not (top / "Kconfig").is_file():
         raise BadInput(
             f"{files.source} holds no kernel source: there is no Kconfig in its top directory",
-            "give the archive of the kernel's source (linux-source-X.Y.tar.xz, or the source RPM)",
+            "give the unpacked source of the kernel, or its archive (linux-source-X.Y.tar.xz, or the source RPM)",
         )
-    write_json(tree.home / "unpacked.json", {"format": _FORMAT})
 
 
 def _copy_tree(source: Path, tree: PreparedTree) -> None:
@@ -209,7 +217,7 @@ def _check_version(tree: PreparedTree, files: KernelFiles) -> None:
         )
 
 
-def _configure(tree: PreparedTree, files: KernelFiles, jobs: int, step: Step) -> None:
+def _configure(tree: PreparedTree, jobs: int, step: Step) -> None:
     with step("preparing the source (make modules_prepare)"):
         shutil.copyfile(tree.config.path, tree.path / ".config")
         _write_pahole(tree)
@@ -224,8 +232,6 @@ def _configure(tree: PreparedTree, files: KernelFiles, jobs: int, step: Step) ->
                 f"the kernel source could not be prepared:\n{error.message}",
                 f"install what a kernel build needs {tree.tools.where}: make, flex, bison, bc, libelf-dev, libssl-dev",
             ) from error
-        _copy_symvers(files.symvers, tree.symvers)
-    _compare_config(tree)
 
 
 def _write_pahole(tree: PreparedTree) -> None:
@@ -248,7 +254,7 @@ def _pretend_rust(tree: PreparedTree) -> None:
         script.write_text("#!/bin/sh\nexit 0\n")
 
 
-def _copy_symvers(source: Path, target: Path) -> None:
+def _read_symvers(source: Path) -> bytes:
     try:
         if source.suffix == ".gz":
             data = gzip.decompress(source.read_bytes())
@@ -263,7 +269,7 @@ def _copy_symvers(source: Path, target: Path) -> None:
         raise BadInput(f"{source} is damaged: {error}", "install the headers package again") from error
     if data.count(b"\t") < 3:
         raise BadInput(f"{source} is no Module.symvers", "take the file of the kernel's headers package")
-    target.write_bytes(data)
+    return data
 
 
 def _compare_config(tree: PreparedTree) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpatch.build.module import _ModSource, check_name, publish
+from kpatch.build.module import _ModSource, check_name, default_name, publish
 from kpatch.errors import BadInput
 
 MOD = """\
@@ -35,6 +35,22 @@ def test_names_that_a_module_can_have(name: str) -> None:
 def test_names_that_it_cannot_have(name: str) -> None:
     with pytest.raises(BadInput):
         check_name(name)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("meminfo_string.patch", "meminfo-string"),
+        ("fix a; b.diff", "fix-a-b"),
+        (
+            "0001-net-sched-sch_qfq-fix-a-use-after-free-of-the-classes.patch",
+            "0001-net-sched-sch-qfq-fix-a-use-after-free-of-t",
+        ),
+        ("0001-net-sched-sch_qfq-fix-a-use-after-free-in.a_b.patch", "0001-net-sched-sch-qfq-fix-a-use-after-free-in"),
+    ],
+)
+def test_a_diff_of_any_name_has_a_name_for_its_module(file: str, name: str) -> None:
+    assert default_name(file) == name == check_name(name)
 
 
 def test_a_mod_source_is_taken_apart() -> None:

@@ -144,6 +144,10 @@ def test_what_is_no_source_is_refused(place: Place) -> None:
     place.pack()
     with pytest.raises(BadInput, match="no kernel source"):
         place.prepare()
+    steps.clear()
+    with pytest.raises(BadInput, match="no kernel source"):
+        place.prepare(place.tree)
+    assert steps == [], "told before anything is copied"
 
 
 def test_a_truncated_archive_is_refused(place: Place) -> None:
@@ -173,6 +177,7 @@ def test_damaged_symvers_are_refused(place: Place) -> None:
     (place.top / "symvers.gz").write_bytes(gzip.compress(SYMVERS.encode() * 99)[:40])
     with pytest.raises(BadInput, match=r"symvers\.gz"):
         place.prepare()
+    assert steps == [], "told before anything is unpacked"
 
 
 SPEC = """\
