@@ -42,15 +42,21 @@ RELEASE = "6.1.0-47-amd64"
 NEWER = "6.1.176-1"
 SEED = 6
 LOADED = 36
+ROUNDS = 4
+"""So often a fix that does not compile gets more of the files that changed with it."""
 
 MEANINGS = {
-    "fixes.tried": "changed files of one fix that compile alone and change code of the stock kernel's image",
+    "fixes.tried": "changed files that, with the changed headers they need, change code of the stock kernel's image",
     "fixes.built": "of these, became a hot patch module",
     "fixes.refused": "of these, refused with the reason",
     "fixes.failed": "of these, ended in anything else, or in a module with a wrong reference",
     "fixes.built_percent": "fixes.built of fixes.tried, in percent",
     "fixes.unchanged": "changed files that compile to the same code",
-    "fixes.need_header": "changed files that do not compile without the change of a header; not tried",
+    "fixes.need_header": "changed files that do not compile even with the changed headers that they need; not tried",
+    "fixes.with_headers": "of those tried, with headers",
+    "fixes.with_headers_built": "of these, became a hot patch module",
+    "fixes.refused.changed_layout": "refused: a type that exists would be laid out differently",
+    "fixes.refused.other": "refused: more objects read the header than --max-objects",
     "fixes.references": "references of the built modules, each resolved back through kallsyms and compared",
     "fixes.wrong_references": "of these, not what the patched object says",
     "fixes.load_tried": "built modules, picked by seed, given to the stock kernel",
@@ -67,10 +73,15 @@ MEANINGS = {
 EXPLANATION = f"""## Real fixes
 
 All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, each
-as a diff of its own, through `kpatch-build` without any work by hand. A file whose fix also changes a header
-does not compile alone: `fixes.need_header`, not counted as tried. kpatch-build refuses diffs of headers, because not
-all users of a header would be rebuilt, and asks for the change in the .c files that need it; counted as
-refused they make the share smaller: built / (tried + need_header). What is refused of the others:
+as a diff of its own, through `kpatch-build` without any work by hand. A file that does not compile alone is tried
+with the headers that declare what the compiler misses, and then with the files that these break: that is often several
+fixes at once (a header collects those of six releases), and one that changes the layout of a type refuses them all.
+What still does not compile needs more of the newer kernel: `fixes.need_header`, not counted as tried; counted as
+refused they make the share smaller: built / (tried + need_header). What is refused:
+
+- `changed-layout`: a type that exists gets a member, or an enum constant another value: objects that the old code made
+  would be read differently; a shadow variable carries a new member;
+- `other`: a header that more than `--max-objects` objects read changes more than by new names;
 
 - `init-code`: the change is in code that ran at start and is gone;
 - `changed-data`: an initial value changes that the running kernel has copied or overwritten already, or that other
@@ -86,7 +97,13 @@ table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
+_UNCOMPILED = re.compile(r"does not compile \((\S+)\.o\)")
+_QUOTED = re.compile("\u2018" r"(?:struct |union |enum )?(?:\w+(?: \*)*::)?(\w+)")
+_TYPES = {"bool", "char", "const", "int", "long", "short", "signed", "size_t", "unsigned", "void"}
 _CODE = re.compile(r"\[([a-z][a-z-]+)\]$", re.MULTILINE)
+
+
+_TRIED = ("built", "refused", "failed")
 
 
 @dataclass
@@ -99,6 +116,7 @@ class Outcome:
     codes: set[str] = field(default_factory=set)
     module: Path | None = None
     references: int = 0
+    with_headers: bool = False
     faults: list[str] = field(default_factory=list)
 
 
@@ -160,20 +178,54 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
     return built_in, modular
 
 
-def _write_diff(name: str, old: Path, new: Path, place: Path) -> None:
+def _diff(name: str, old: Path, new: Path) -> str:
     before, after = ((top / name).read_text("utf-8", "surrogateescape").splitlines(True) for top in (old, new))
-    text = "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
-    place.write_text(text, "utf-8", "surrogateescape")
+    return "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
 
 
 def _try(name: str, kernel: StockKernel, tree: PreparedTree, newer: Path, out: Path, symbols: SymbolTable) -> Outcome:
-    """Build one fix and check what came out."""
-    key = re.sub(r"[^A-Za-z0-9]", "-", name[:-2])[-40:].strip("-")
+    """Build one fix, with the changed headers that it reads when it needs them, and check what came out."""
+    outcome = _build([name], kernel, tree, newer, out, symbols)
+    names = [name]
+    for _ in range(ROUNDS):
+        if outcome.kind != "need_header":
+            break
+        more = _more_files(names, outcome.message, tree, newer)
+        if not more:
+            break
+        names += more
+        outcome = _build(names, kernel, tree, newer, out, symbols)
+    outcome.with_headers = len(names) > 1
+    return outcome
+
+
+def _more_files(names: Sequence[str], message: str, tree: PreparedTree, newer: Path) -> list[str]:
+    """What must change with ``names``: headers that declare what is missing, and files that now do not compile."""
+    (unit, *_) = find_affected(Kbuild(tree), [names[0]], [], tree.path, "x86")
+    missed = set(_QUOTED.findall(message)) - _TYPES
+    found = []
+    for name in sorted(Kbuild(tree).command(unit.target).sources):
+        if name.endswith(".h") and name not in names and _differs(tree.path / name, newer / name):
+            added = [line for line in _diff(name, tree.path, newer).splitlines() if line.startswith("+")]
+            if missed & set(re.findall(r"\w+", "\n".join(added))):
+                found.append(name)
+    broken = [f"{target}.c" for target in _UNCOMPILED.findall(message)]
+    return found + [name for name in broken if name not in names and _differs(tree.path / name, newer / name)]
+
+
+def _differs(old: Path, new: Path) -> bool:
+    return old.is_file() and new.is_file() and old.read_bytes() != new.read_bytes()
+
+
+def _build(
+    names: Sequence[str], kernel: StockKernel, tree: PreparedTree, newer: Path, out: Path, symbols: SymbolTable
+) -> Outcome:
+    key = re.sub(r"[^A-Za-z0-9]", "-", names[0][:-2])[-40:].strip("-")
     diff = out / f"{key}.patch"
-    _write_diff(name, tree.path, newer, diff)
+    diff.write_text("".join(_diff(name, tree.path, newer) for name in names), "utf-8", "surrogateescape")
     with tempfile.TemporaryDirectory(prefix="kpatch-fixes-") as temporary:
         done = _kpatch_build(kernel, "-d", "-n", key, "-o", out, diff, temporary=Path(temporary))
-        outcome = _judge(name, done)
+        outcome = _judge(names[0], done)
         if outcome.kind == "built":
             outcome.module = out / f"kpatch-{key}.ko"
             patched = sorted(Path(temporary).glob("kpatch-build-*/4-patched/*.o"))
@@ -252,13 +304,15 @@ def measure() -> dict[str, float]:
     loaded_by_livepatch = fixes_vm.load(kernel, core, for_livepatch, "livepatch")
     of_modules = [outcome.module for outcome in modular if outcome.module and outcome.kind == "built"]
     count = Counter(outcome.kind for outcome in outcomes)
-    tried = count["built"] + count["refused"] + count["failed"]
+    tried = sum(count[kind] for kind in _TRIED)
     codes = Counter(code for outcome in outcomes for code in outcome.codes)
     return {
         **fixes_modules.count(modular),
         **fixes_modules.load(kernel, core, of_modules[:LOADED]),
         "fixes.tried": tried,
         **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
+        "fixes.with_headers": sum(each.with_headers for each in outcomes if each.kind in _TRIED),
+        "fixes.with_headers_built": sum(each.with_headers for each in outcomes if each.kind == "built"),
         "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),
         **{f"fixes.refused.{code.replace('-', '_')}": number for code, number in codes.items()},
         "fixes.references": sum(outcome.references for outcome in outcomes),

@@ -27,6 +27,7 @@ _SHOWN = 5
 _OUTSIDE = re.compile(
     r"^(Documentation|tools|scripts|samples|usr)/|^arch/[^/]+/(boot|realmode|purgatory|um)/|^drivers/firmware/efi/libstub/"
 )
+_WORD = re.compile(r"\w+")
 _VDSO = re.compile(r"(^|/)vdso(32)?/")
 #: their assembler text becomes a header for all others: top Kbuild
 _GENERATORS = ("kernel/bounds.c", "arch/x86/kernel/asm-offsets.c")
@@ -74,7 +75,7 @@ def _readers_of(
     readers = graph.readers([header])
     everywhere = any(graph.is_forced(reader) for reader in readers)
     if names is not None:
-        mentioning = _mentioning(names, top, arch) - {header, *files.changed}
+        mentioning = _mentioning(names, top, arch) - {*files.changed} | _still_mentioning(names, top, files)
         if not mentioning:
             logger.debug("%s: nothing but the patch uses %s", header, ", ".join(sorted(names)) or "what changes")
             return ()
@@ -93,6 +94,16 @@ def _mentioning(names: Collection[str], top: Path, arch: str) -> set[str]:
         return set()
     kinds = [f"--include=*.{kind}" for kind in ("c", "h", "S", "inc")]
     return set(grep_sources(top, arch, ["-lwF", *kinds, *(f"-e{name}" for name in sorted(names))]))
+
+
+def _still_mentioning(names: Collection[str], top: Path, files: PatchedFiles) -> set[str]:
+    """Changed headers with one of ``names`` in both versions: what they make of it may change with its meaning.
+
+    A name that only one version has is part of that header's own change, and is judged with that.
+    """
+    texts = {name: (_read(top / name), _read(files.top / name)) for name in files.headers}
+    words = {name: set(_WORD.findall(old)) & set(_WORD.findall(new)) for name, (old, new) in texts.items()}
+    return {name for name, found in words.items() if found & set(names)}
 
 
 def _refuse_shadowing(graph: IncludeGraph, files: PatchedFiles) -> None:

@@ -47,9 +47,17 @@ def test_new_names_reach_only_who_mentions_them(tree: PreparedTree, tmp_path: Pa
 
 def test_the_patch_itself_may_mention_them(tree: PreparedTree, tmp_path: Path) -> None:
     (tmp_path / "fs").mkdir()
-    (tmp_path / "fs/namei.h").write_text("#define only_here 1\n")
+    (tmp_path / "fs/namei.h").write_text("int another(void);\n")
     text = "int y(void);\nint only_here(void);\n"
     assert targets(reach(tree, tmp_path, "include/linux/y.h", text, ("fs/namei.c", "fs/namei.h"))) == []
+
+
+def test_a_changed_header_that_made_use_of_the_name_before_counts(tree: PreparedTree, tmp_path: Path) -> None:
+    (tmp_path / "fs").mkdir()
+    (tmp_path / "fs/namei.h").write_text("#define only_here 1\nint another(void);\n")
+    text = "int y(void);\nint only_here(void);\n"
+    reached = reach(tree, tmp_path, "include/linux/y.h", text, ("fs/namei.h",))
+    assert [(unit.target, unit.reasons) for unit in reached.objects] == [("fs/namei.o", ("include/linux/y.h",))]
 
 
 def test_too_many_readers_are_refused_with_their_number(tree: PreparedTree, tmp_path: Path) -> None:
