@@ -50,8 +50,13 @@ def other(request: pytest.FixtureRequest) -> StockKernel:
 
 @pytest.fixture(scope="module")
 def core(other: StockKernel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """kpatch.ko for that kernel."""
-    return kpatch_build(other, tmp_path_factory.mktemp("core"), "--core")
+    """kpatch.ko for that kernel; skipped while the suite has a newer compiler than its kernel was built by."""
+    try:
+        return kpatch_build(other, tmp_path_factory.mktemp("core"), "--core")
+    except AssertionError as error:
+        if "the kernel was built by" in str(error):
+            pytest.skip(str(error))
+        raise
 
 
 def test_a_patch_of_one_line(other: StockKernel, core: Path, tmp_path: Path) -> None:
