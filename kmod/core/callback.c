@@ -5,7 +5,8 @@
  * As the kernel's livepatch has them: pre_patch may veto by returning an error;
  * post_unpatch runs for every object whose pre_patch was passed; a switch back
  * that fails after pre_unpatch calls post_patch again; a replaced patch's
- * callbacks do not run. All in process context, under kp_mutex.
+ * callbacks do not run. All in process context, under kp_mutex; so they must
+ * not load or remove a module.
  */
 #include "core.h"
 
@@ -40,8 +41,11 @@ int kp_pre_patch(struct kp_object *object)
 		if (!kp_is_for(each, object))
 			continue;
 		err = ((kp_pre_fn)(unsigned long)each->fn)(&object->api);
-		if (err)
+		if (err) {
+			kp_refuse_reason("pre_patch callback for %s returned %d",
+					 object->api.name, err);
 			return err > 0 ? -EINVAL : err;
+		}
 	}
 	object->prepared = true;
 	return 0;

@@ -66,6 +66,25 @@ static inline unsigned long kp_module_text_size(const struct module *mod)
 #endif
 }
 
+/* Read-only data, the notes among it. */
+static inline const void *kp_module_rodata(const struct module *mod)
+{
+#ifdef KP_HAVE_MODULE_MEM
+	return mod->mem[MOD_RODATA].base;
+#else
+	return mod->core_layout.base + mod->core_layout.text_size;
+#endif
+}
+
+static inline unsigned long kp_module_rodata_size(const struct module *mod)
+{
+#ifdef KP_HAVE_MODULE_MEM
+	return mod->mem[MOD_RODATA].size;
+#else
+	return mod->core_layout.ro_size - mod->core_layout.text_size;
+#endif
+}
+
 /* Wait until every task has left text that nothing leads to any more. */
 static inline void kp_synchronize_tasks(void)
 {

@@ -94,6 +94,8 @@ static void kp_commit(struct kp_patch *patch)
 		}
 		each->state = each == patch ? KP_DISABLED : KP_REPLACED;
 		kp_disarm(each);
+		if (each != patch)
+			kp_forget_targets(each);
 		module_put(each->mod);
 		pr_notice("patch %s %s\n", each->mod->name,
 			  each == patch ? "disabled" : "replaced");
@@ -109,11 +111,8 @@ static int kp_prepare(struct kp_patch *patch)
 		if (!object->present)
 			continue;
 		err = kp_pre_patch(object);
-		if (err) {
-			kp_refuse_reason("pre_patch callback for %s returned %d",
-					 object->api.name, err);
+		if (err)
 			return err;
-		}
 	}
 	return 0;
 }
@@ -152,9 +151,29 @@ out:
 	return err;
 }
 
-int kp_enable(struct kp_patch *patch)
+/* All modules of the patch that are there are attached. */
+static int kp_enable_present(struct kp_patch *patch)
 {
 	struct kp_object *object;
+	int err;
+
+	kp_plan(patch, true);
+	err = kp_link(patch);
+	if (!err)
+		err = kp_switch_on(patch);
+	if (err) {
+		kp_disarm(patch);
+		return err;
+	}
+	kp_commit(patch);
+	pr_notice("patch %s enabled\n", patch->mod->name);
+	kp_for_each_object(patch, object)
+		kp_post_patch(object);
+	return 0;
+}
+
+int kp_enable(struct kp_patch *patch)
+{
 	int err;
 
 	if (patch->state == KP_ENABLED)
@@ -165,20 +184,15 @@ int kp_enable(struct kp_patch *patch)
 	}
 	/* The order of the list is the order of enabling. */
 	list_move_tail(&patch->node, &kp_patches);
-	kp_plan(patch, true);
-	err = kp_link(patch);
+	err = kp_get_targets(patch);
 	if (!err)
-		err = kp_switch_on(patch);
+		err = kp_enable_present(patch);
+	kp_put_targets(patch);
 	if (err) {
-		kp_disarm(patch);
+		kp_forget_targets(patch);
 		module_put(patch->mod);
-		return err;
 	}
-	kp_commit(patch);
-	pr_notice("patch %s enabled\n", patch->mod->name);
-	kp_for_each_object(patch, object)
-		kp_post_patch(object);
-	return 0;
+	return err;
 }
 
 int kp_disable(struct kp_patch *patch)
@@ -207,6 +221,7 @@ int kp_disable(struct kp_patch *patch)
 	}
 	kp_commit(patch);
 	kp_unprepare(patch);
+	kp_forget_targets(patch);
 out:
 	kp_inuse_free(inuse);
 	return err;
@@ -313,6 +328,11 @@ static int __init kp_init(void)
 	err = kp_sysfs_init();
 	if (err)
 		return err;
+	err = kp_coming_init();
+	if (err) {
+		kp_sysfs_exit();
+		return err;
+	}
 	pr_info("core module " KPATCH_VERSION "\n");
 	return 0;
 }
@@ -321,6 +341,7 @@ module_init(kp_init);
 /* No patch can be registered: each uses our symbols, and so holds us. */
 static void __exit kp_exit(void)
 {
+	kp_coming_exit();
 	kp_sysfs_exit();
 	kp_shadow_exit();
 }

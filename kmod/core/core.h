@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "kpatch: " fmt
 
 #include <linux/completion.h>
+#include <linux/elf.h>
 #include <linux/ftrace.h>
 #include <linux/kernel.h>
 #include <linux/kobject.h>
@@ -60,7 +61,7 @@ struct kp_hook {
  * @hook:	while armed
  * @name:	symbol name, in the patch module
  * @index:	in .kpatch.funcs; also the number of its trampoline
- * @old_addr:	0 while the target module is not there
+ * @old_addr:	0 while the object's module is not attached
  * @live:	calls go here unless a newer live replacement is above it
  * @next_live:	what @live will be after the switch in progress
  * @kobj:	<patch>/<object>/<name>,<sympos>
@@ -88,15 +89,17 @@ struct kp_func {
  * struct kp_object - the part of a patch that is for vmlinux or for one module
  * @node:	in kp_patch.objects
  * @patch:	where it belongs to
+ * @watch_node:	in the list of objects whose module is announced (coming.c)
  * @api:	what callbacks are told; @api.mod is NULL for vmlinux and while the
- *		module is not there
+ *		module is not attached (target.c)
  * @funcs:	list of struct kp_func
- * @present:	the code to patch is there
+ * @present:	the code to patch is there, and the new code is ready
  * @prepared:	pre_patch ran and returned 0, post_unpatch did not run since
  * @kobj:	<patch>/<object>
  */
 struct kp_object {
 	struct list_head node;
+	struct list_head watch_node;
 	struct kp_patch *patch;
 	struct kpatch_object api;
 	struct list_head funcs;
@@ -155,17 +158,43 @@ bool kp_is_registered(const struct kp_patch *patch);
 /* load.c: from the patch module's sections to struct kp_patch */
 struct kp_patch *kp_load(struct kpatch_patch *api);
 void kp_unload(struct kp_patch *patch);
+int kp_verify_once(const struct kp_func *func);
 
 /* verify.c */
 int kp_verify_module(const struct kpatch_patch *api);
 int kp_verify_build(const struct kpatch_patch *api);
-int kp_verify_old_func(const struct kp_func *func, const char *objname);
-int kp_verify_string(const struct module *mod, u64 addr, size_t max, const char *what);
+int kp_verify_old_func(const struct kp_func *func);
+int kp_verify_target(const struct kpatch_patch *api, const struct module *mod);
+
+/* target.c: the modules that a patch is for */
+struct module *kp_module_get(const char *name);
+int kp_attach_target(struct kp_object *object, struct module *mod);
+void kp_detach_target(struct kp_object *object);
+int kp_get_targets(struct kp_patch *patch);
+void kp_put_targets(struct kp_patch *patch);
+void kp_forget_targets(struct kp_patch *patch);
+
+/* symbol.c */
+const Elf_Sym *kp_symbol_find(const struct module *mod, const char *name, u32 sympos);
+bool kp_has_build_id(const struct module *mod, const u8 *id, u32 len);
+
+/* reloc.c */
+unsigned int kp_reloc_size(u32 type);
+int kp_relocate(const struct kp_object *object);
+
+/* coming.c: modules that come and go */
+void kp_watch(struct kp_object *object);
+void kp_unwatch(struct kp_object *object);
+int kp_coming_init(void);
+void kp_coming_exit(void);
 
 /* hook.c */
 int kp_link(struct kp_patch *patch);
 int kp_arm(struct kp_patch *patch);
 void kp_disarm(struct kp_patch *patch);
+int kp_link_object(struct kp_object *object);
+int kp_arm_object(struct kp_object *object);
+bool kp_disarm_object(struct kp_object *object);
 extern struct list_head kp_hooks;
 struct kp_func *kp_hook_top(const struct kp_hook *hook, bool next);
 
@@ -240,6 +269,7 @@ int kp_precheck(struct kp_inuse *inuse);
 
 /* flip.c */
 int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse);
+void kp_store_idle(struct kp_hook *hook);
 
 /* callback.c */
 int kp_pre_patch(struct kp_object *object);

@@ -26,7 +26,7 @@ unsigned long kp_trampoline(const struct kp_func *func)
 /**
  * kp_trampoline_set() - set one of the two switches of a trampoline
  * @func:	has a trampoline
- * @slot:	the one that is not in force
+ * @slot:	the one that is not in force, unless nobody can be there
  * @on:		calls go to the new function
  */
 void kp_trampoline_set(const struct kp_func *func, unsigned int slot, bool on)

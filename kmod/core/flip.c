@@ -72,21 +72,35 @@ static void kp_ask_others(struct kp_inuse *inuse)
 	rcu_read_unlock();
 }
 
+static void kp_store_hook(struct kp_hook *hook, unsigned int slot)
+{
+	struct kp_func *func = kp_hook_top(hook, true);
+
+	WRITE_ONCE(hook->target[slot], func ? func->new_addr : 0);
+	if (!hook->direct)
+		return;
+	list_for_each_entry(func, &hook->funcs, stack_node)
+		kp_trampoline_set(func, slot, func->next_live);
+}
+
+/**
+ * kp_store_idle() - switch a hook that nobody can be at
+ * @hook:	of a function in a module that is coming or going
+ */
+void kp_store_idle(struct kp_hook *hook)
+{
+	kp_store_hook(hook, 0);
+	kp_store_hook(hook, 1);
+}
+
 /* Write all states that are not in force, then put them in force. */
 static void kp_store(void)
 {
 	unsigned int slot = !kpatch_slot;
 	struct kp_hook *hook;
-	struct kp_func *func;
 
-	list_for_each_entry(hook, &kp_hooks, node) {
-		func = kp_hook_top(hook, true);
-		WRITE_ONCE(hook->target[slot], func ? func->new_addr : 0);
-		if (!hook->direct)
-			continue;
-		list_for_each_entry(func, &hook->funcs, stack_node)
-			kp_trampoline_set(func, slot, func->next_live);
-	}
+	list_for_each_entry(hook, &kp_hooks, node)
+		kp_store_hook(hook, slot);
 	/* After the states; who reads the new number must find them written. */
 	smp_store_release(&kpatch_slot, slot);
 }

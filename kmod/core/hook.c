@@ -167,28 +167,43 @@ static bool kp_is_redirected(const struct kp_func *func)
 }
 
 /**
- * kp_link() - put the functions of a patch on top of their hooks
- * @patch:	about to be enabled
+ * kp_link_object() - put the functions of an object on top of their hooks
+ * @object:	of a patch that is about to be enabled, or whose module comes
  *
- * Return: 0 or -ENOMEM; kp_disarm() undoes what was done.
+ * Return: 0 or -ENOMEM; kp_disarm_object() undoes what was done.
+ */
+int kp_link_object(struct kp_object *object)
+{
+	struct kp_func *func;
+	struct kp_hook *hook;
+
+	kp_for_each_func(object, func) {
+		if (!kp_is_redirected(func))
+			continue;
+		hook = kp_find_hook(func->old_addr) ?: kp_hook_new(func);
+		if (!hook)
+			return -ENOMEM;
+		/* Switches have been made since it was linked last. */
+		kp_trampoline_clear(func);
+		list_add(&func->stack_node, &hook->funcs);
+		func->hook = hook;
+	}
+	return 0;
+}
+
+/**
+ * kp_link() - kp_link_object() for all that is there
+ * @patch:	about to be enabled
  */
 int kp_link(struct kp_patch *patch)
 {
 	struct kp_object *object;
-	struct kp_func *func;
-	struct kp_hook *hook;
+	int err;
 
 	kp_for_each_object(patch, object) {
-		kp_for_each_func(object, func) {
-			if (!kp_is_redirected(func))
-				continue;
-			hook = kp_find_hook(func->old_addr) ?: kp_hook_new(func);
-			if (!hook)
-				return -ENOMEM;
-			list_add(&func->stack_node, &hook->funcs);
-			func->hook = hook;
-			kp_trampoline_clear(func);
-		}
+		err = kp_link_object(object);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -217,23 +232,37 @@ static int kp_arm_func(struct kp_func *func)
 }
 
 /**
- * kp_arm() - let the calls of a patch's functions pass by; none changes its way
- * @patch:	linked
+ * kp_arm_object() - let the calls of its functions pass by; none changes its way
+ * @object:	linked
  *
- * Return: 0, or an error; kp_disarm() undoes what was done.
+ * Return: 0, or an error; kp_disarm_object() undoes what was done.
+ */
+int kp_arm_object(struct kp_object *object)
+{
+	struct kp_func *func;
+	int err;
+
+	kp_for_each_func(object, func) {
+		err = func->hook ? kp_arm_func(func) : 0;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * kp_arm() - kp_arm_object() for all that is there
+ * @patch:	linked
  */
 int kp_arm(struct kp_patch *patch)
 {
 	struct kp_object *object;
-	struct kp_func *func;
 	int err;
 
 	kp_for_each_object(patch, object) {
-		kp_for_each_func(object, func) {
-			err = func->hook ? kp_arm_func(func) : 0;
-			if (err)
-				return err;
-		}
+		err = kp_arm_object(object);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -258,6 +287,23 @@ static bool kp_disarm_func(struct kp_func *func)
 }
 
 /**
+ * kp_disarm_object() - take the functions of an object off their hooks
+ * @object:	none of its functions is live
+ *
+ * Return: true: a task may still be in a trampoline of the patch.
+ */
+bool kp_disarm_object(struct kp_object *object)
+{
+	struct kp_func *func;
+	bool direct = false;
+
+	kp_for_each_func(object, func)
+		if (func->hook)
+			direct |= kp_disarm_func(func);
+	return direct;
+}
+
+/**
  * kp_disarm() - take the functions of a patch off their hooks
  * @patch:	none of its functions is live
  *
@@ -266,13 +312,10 @@ static bool kp_disarm_func(struct kp_func *func)
 void kp_disarm(struct kp_patch *patch)
 {
 	struct kp_object *object;
-	struct kp_func *func;
 	bool direct = false;
 
 	kp_for_each_object(patch, object)
-		kp_for_each_func(object, func)
-			if (func->hook)
-				direct |= kp_disarm_func(func);
+		direct |= kp_disarm_object(object);
 	/* Freeing an ops waits by itself; a trampoline is ours to wait for. */
 	if (direct)
 		kp_synchronize_tasks();

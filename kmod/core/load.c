@@ -21,6 +21,7 @@ static struct kp_object *kp_object_get(struct kp_patch *patch, const char *name)
 	INIT_LIST_HEAD(&object->funcs);
 	kobject_init(&object->kobj, &kp_object_ktype);
 	list_add_tail(&object->node, &patch->objects);
+	kp_watch(object);
 	return object;
 }
 
@@ -43,17 +44,31 @@ static struct kp_func *kp_func_alloc(const struct kpatch_patch_func *disk, unsig
 	return func;
 }
 
-static bool kp_is_duplicate(const struct kp_object *object, const struct kp_func *func)
+static bool kp_is_same(const struct kp_func *a, const struct kp_func *b)
+{
+	if (a->old_addr && a->old_addr == b->old_addr)
+		return true;
+	return a->sympos == b->sympos && !strcmp(a->name, b->name);
+}
+
+/**
+ * kp_verify_once() - does no other entry of the patch replace the same function?
+ * @func:	may be in its object's list already
+ *
+ * Return: 0, or -EINVAL with the cause noted.
+ */
+int kp_verify_once(const struct kp_func *func)
 {
 	const struct kp_func *each;
 
-	kp_for_each_func(object, each) {
-		if (func->old_addr && each->old_addr == func->old_addr)
-			return true;
-		if (each->sympos == func->sympos && !strcmp(each->name, func->name))
-			return true;
+	kp_for_each_func(func->object, each) {
+		if (each == func || !kp_is_same(each, func))
+			continue;
+		kp_refuse_reason("function %s,%u of %s stands twice in the patch",
+				 func->name, func->sympos, func->object->api.name);
+		return -EINVAL;
 	}
-	return false;
+	return 0;
 }
 
 static int kp_add_func(struct kp_patch *patch, const struct kpatch_patch_func *disk)
@@ -65,22 +80,14 @@ static int kp_add_func(struct kp_patch *patch, const struct kpatch_patch_func *d
 	object = kp_object_get(patch, (const char *)(unsigned long)disk->objname);
 	if (!object)
 		return -ENOMEM;
-	if (!object->present) {
-		kp_refuse_reason("function %s is in module %s: this core module patches vmlinux only",
-				 (const char *)(unsigned long)disk->name, object->api.name);
-		return -EOPNOTSUPP;
-	}
 	func = kp_func_alloc(disk, disk - patch->api->funcs);
 	if (!func)
 		return -ENOMEM;
 	func->object = object;
-	if (kp_is_duplicate(object, func)) {
-		kp_refuse_reason("function %s,%u of %s stands twice in the patch",
-				 func->name, func->sympos, object->api.name);
-		err = -EINVAL;
-	} else {
-		err = kp_verify_old_func(func, object->api.name);
-	}
+	err = kp_verify_once(func);
+	/* A function of a module is verified when it is found (target.c). */
+	if (!err && object->present)
+		err = kp_verify_old_func(func);
 	if (err) {
 		kobject_put(&func->kobj);
 		return err;
@@ -140,6 +147,7 @@ void kp_unload(struct kp_patch *patch)
 			kobject_put(&func->kobj);
 		}
 		list_del(&object->node);
+		kp_unwatch(object);
 		kobject_put(&object->kobj);
 	}
 	kobject_put(&patch->kobj);

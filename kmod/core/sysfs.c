@@ -120,11 +120,25 @@ static ssize_t kp_method_show(struct kobject *kobj, struct kobj_attribute *attr,
 }
 KP_ATTR_RO(kp_method, "method", 0444);
 
+static ssize_t kp_patched_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	const struct kp_object *object = to_object(kobj);
+
+	return sysfs_emit(buf, "%d\n", READ_ONCE(object->present) &&
+			  READ_ONCE(object->patch->state) == KP_ENABLED);
+}
+KP_ATTR_RO(kp_patched, "patched", 0444);
+
 static struct attribute *kp_patch_attrs[] = {
 	&kp_enabled.attr, &kp_replace.attr, &kp_checksum.attr, &kp_state.attr,
 	&kp_pause_us.attr, NULL
 };
 ATTRIBUTE_GROUPS(kp_patch);
+
+static struct attribute *kp_object_attrs[] = {
+	&kp_patched.attr, NULL
+};
+ATTRIBUTE_GROUPS(kp_object);
 
 static struct attribute *kp_func_attrs[] = {
 	&kp_old_addr.attr, &kp_new_addr.attr, &kp_method.attr, NULL
@@ -162,6 +176,7 @@ const struct kobj_type kp_patch_ktype = {
 const struct kobj_type kp_object_ktype = {
 	.release = kp_object_release,
 	.sysfs_ops = &kobj_sysfs_ops,
+	.default_groups = kp_object_groups,
 };
 
 const struct kobj_type kp_func_ktype = {

@@ -27,6 +27,63 @@ static int kp_verify_trampolines(const struct kpatch_patch *api)
 	return 0;
 }
 
+/* The tables and the module's own description are read while places are written. */
+static bool kp_is_place(const struct kpatch_patch *api, u64 start, u64 size)
+{
+	const struct {
+		const void *start, *end;
+	} taken[] = {
+		{ api->mod, api->mod + 1 },
+		{ api->funcs, api->funcs_end },
+		{ api->relocs, api->relocs_end },
+		{ api->objects, api->objects_end },
+	};
+	unsigned int i;
+
+	if (!kpatch_in_module(api->mod, start, size))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(taken); i++)
+		if (start < (unsigned long)taken[i].end &&
+		    start + size > (unsigned long)taken[i].start)
+			return false;
+	return true;
+}
+
+static int kp_verify_reloc(const struct kpatch_patch *api, const struct kpatch_patch_reloc *reloc)
+{
+	const char *objname = (const char *)(unsigned long)reloc->objname;
+	const char *symobj = (const char *)(unsigned long)reloc->symobj;
+	unsigned int size = kp_reloc_size(reloc->type);
+
+	if (!size) {
+		kp_refuse_reason("a relocation of type %u is not known here", reloc->type);
+		return -EINVAL;
+	}
+	if (!kp_is_place(api, reloc->place, size)) {
+		kp_refuse_reason("corrupt metadata: a relocation's place is not in the patch module");
+		return -EINVAL;
+	}
+	if (!kpatch_find_object(api, objname) || !kpatch_find_object(api, symobj)) {
+		kp_refuse_reason("corrupt metadata: .kpatch.objects lacks %s or %s",
+				 objname, symobj);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int kp_verify_relocs(const struct kpatch_patch *api)
+{
+	const struct kpatch_patch_reloc *reloc;
+	int err;
+
+	for (reloc = api->relocs; reloc < api->relocs_end; reloc++) {
+		err = kp_verify_reloc(api, reloc);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 /**
  * kp_verify_module() - are the sections of a patch module what they must be?
  * @api:	as its glue registers it
@@ -37,6 +94,8 @@ int kp_verify_module(const struct kpatch_patch *api)
 {
 	int err = kpatch_verify_sections(api);
 
+	if (!err)
+		err = kp_verify_relocs(api);
 	return err ? err : kp_verify_trampolines(api);
 }
 
@@ -53,22 +112,20 @@ int kp_verify_build(const struct kpatch_patch *api)
 
 /**
  * kp_verify_old_func() - is the function to be replaced where the patch says?
- * @func:	with its old address known
- * @objname:	object that it must be in
+ * @func:	of vmlinux
  *
  * Return: 0, or -EINVAL with the cause noted.
  */
-int kp_verify_old_func(const struct kp_func *func, const char *objname)
+int kp_verify_old_func(const struct kp_func *func)
 {
 	char symbol[KSYM_SYMBOL_LEN], name[KSYM_NAME_LEN];
 	unsigned long offset, size;
-	bool in_vmlinux = !strcmp(objname, KP_VMLINUX);
 	char *at;
 
 	sprint_symbol(symbol, func->old_addr);
 	at = strrchr(symbol, '+');
 	if (!at || sscanf(at, "+0x%lx/0x%lx", &offset, &size) != 2 || offset ||
-	    in_vmlinux != !strchr(at, '[')) {
+	    strchr(at, '[')) {
 		kp_refuse_reason("function %s is not at its address: %s is there", func->name, symbol);
 		return -EINVAL;
 	}
@@ -87,4 +144,23 @@ int kp_verify_old_func(const struct kp_func *func, const char *objname)
 	}
 	kp_refuse_reason("function %s is not at its address: %s is there", func->name, symbol);
 	return -EINVAL;
+}
+
+/**
+ * kp_verify_target() - is the module the build that the patch was made for?
+ * @api:	the patch
+ * @mod:	coming or live, and cannot go
+ *
+ * Return: 0, or -ENOEXEC with the cause noted.
+ */
+int kp_verify_target(const struct kpatch_patch *api, const struct module *mod)
+{
+	const struct kpatch_patch_object *disk = kpatch_find_object(api, mod->name);
+	const u8 *id = (const u8 *)(unsigned long)disk->build_id;
+
+	if (kp_has_build_id(mod, id, disk->build_id_len))
+		return 0;
+	kp_refuse_reason("module %s is another build: the patch is for the one with build-id %*phN",
+			 mod->name, (int)disk->build_id_len, id);
+	return -ENOEXEC;
 }

@@ -21,6 +21,7 @@
 
 /* More than any real patch has; a bound for damaged section sizes. */
 #define KPATCH_MAX_FUNCS	4096
+#define KPATCH_MAX_RELOCS	65536
 #define KPATCH_MAX_SIZE		(1U << 20)
 #define KPATCH_MAX_NOTES	(1U << 16)
 #define KPATCH_MAX_BUILD_ID	64
@@ -66,6 +67,40 @@ static inline int kpatch_verify_string(const struct module *mod, u64 addr, size_
 	return -EINVAL;
 }
 
+/* What a patch says of a module, NULL if nothing. */
+static inline const struct kpatch_patch_object *
+kpatch_find_object(const struct kpatch_patch *api, const char *name)
+{
+	const struct kpatch_patch_object *each;
+
+	for (each = api->objects; each < api->objects_end; each++)
+		if (!strcmp((char *)(unsigned long)each->name, name))
+			return each;
+	return NULL;
+}
+
+/* Is there a description of the function's object, and no address if that is a module? */
+static inline int kpatch_verify_func_object(const struct kpatch_patch *api,
+					    const struct kpatch_patch_func *disk)
+{
+	const char *name = (char *)(unsigned long)disk->name;
+	const char *objname = (char *)(unsigned long)disk->objname;
+
+	if (!strcmp(objname, "vmlinux"))
+		return 0;
+	if (!kpatch_find_object(api, objname)) {
+		kp_refuse_reason("corrupt metadata: function %s is in module %s, which .kpatch.objects lacks",
+				 name, objname);
+		return -EINVAL;
+	}
+	if (disk->old_addr) {
+		kp_refuse_reason("corrupt metadata: function %s of module %s has an address",
+				 name, objname);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static inline int kpatch_verify_func(const struct kpatch_patch *api,
 				     const struct kpatch_patch_func *disk)
 {
@@ -101,7 +136,7 @@ static inline int kpatch_verify_func(const struct kpatch_patch *api,
 				 (char *)(unsigned long)disk->name);
 		return -EINVAL;
 	}
-	return 0;
+	return kpatch_verify_func_object(api, disk);
 }
 
 static inline int kpatch_verify_table(const struct module *mod, const void *start, const void *end,
@@ -143,6 +178,60 @@ static inline int kpatch_verify_callbacks(const struct kpatch_patch *api)
 	return 0;
 }
 
+static inline int kpatch_verify_object(const struct kpatch_patch *api,
+				       const struct kpatch_patch_object *disk)
+{
+	int err = kpatch_verify_string(api->mod, disk->name, MODULE_NAME_LEN - 1,
+				       "an object's name");
+
+	if (err)
+		return err;
+	if (!disk->build_id_len || disk->build_id_len > KPATCH_MAX_BUILD_ID ||
+	    !kpatch_in_module(api->mod, disk->build_id, disk->build_id_len)) {
+		kp_refuse_reason("corrupt metadata: build-id of %u bytes for module %s",
+				 disk->build_id_len, (char *)(unsigned long)disk->name);
+		return -EINVAL;
+	}
+	if (disk->flags || disk->reserved) {
+		kp_refuse_reason("module %s wants something that is not known here",
+				 (char *)(unsigned long)disk->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static inline int kpatch_verify_objects(const struct kpatch_patch *api)
+{
+	const struct kpatch_patch_object *disk;
+	int err;
+
+	err = kpatch_verify_table(api->mod, api->objects, api->objects_end, sizeof(*disk),
+				  KPATCH_MAX_FUNCS, ".kpatch.objects");
+	for (disk = api->objects; !err && disk < api->objects_end; disk++)
+		err = kpatch_verify_object(api, disk);
+	return err;
+}
+
+static inline int kpatch_verify_reloc_strings(const struct kpatch_patch *api)
+{
+	const struct kpatch_patch_reloc *reloc;
+	int err;
+
+	err = kpatch_verify_table(api->mod, api->relocs, api->relocs_end, sizeof(*reloc),
+				  KPATCH_MAX_RELOCS, ".kpatch.relocs");
+	for (reloc = api->relocs; !err && reloc < api->relocs_end; reloc++) {
+		err = kpatch_verify_string(api->mod, reloc->symbol, KSYM_NAME_LEN - 1,
+					   "a relocation's symbol");
+		if (!err)
+			err = kpatch_verify_string(api->mod, reloc->objname, MODULE_NAME_LEN - 1,
+						   "a relocation's object name");
+		if (!err)
+			err = kpatch_verify_string(api->mod, reloc->symobj, MODULE_NAME_LEN - 1,
+						   "a relocation's object name");
+	}
+	return err;
+}
+
 /**
  * kpatch_verify_sections() - are the sections of a patch module what they must be?
  * @api:	as its glue describes it
@@ -166,6 +255,11 @@ static inline int kpatch_verify_sections(const struct kpatch_patch *api)
 		kp_refuse_reason("the patch has flags %#x that are not known here", api->flags);
 		return -EINVAL;
 	}
+	err = kpatch_verify_objects(api);
+	if (!err)
+		err = kpatch_verify_reloc_strings(api);
+	if (err)
+		return err;
 	for (disk = api->funcs; disk < api->funcs_end; disk++) {
 		err = kpatch_verify_func(api, disk);
 		if (err)

@@ -220,6 +220,16 @@ static int lp_describe(void)
 	return 0;
 }
 
+/* livepatch resolves relocations of its own kind only, in sections that are not written. */
+static int lp_verify_no_relocs(void)
+{
+	if (patch.relocs == patch.relocs_end)
+		return 0;
+	kp_refuse_reason("new code refers to %s of module %s: that takes the core module",
+			 lp_text(patch.relocs->symbol), lp_text(patch.relocs->symobj));
+	return -EOPNOTSUPP;
+}
+
 static int lp_enable(void)
 {
 	int err = klp_enable_patch(&klp_patch);
@@ -241,6 +251,8 @@ static int __init kpatch_patch_init(void)
 		err = kpatch_verify_build(&patch);
 	if (!err)
 		err = lp_verify_unique();
+	if (!err)
+		err = lp_verify_no_relocs();
 	if (err)
 		return err;
 
