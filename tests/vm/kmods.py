@@ -89,38 +89,36 @@ def facts(kernel: StockKernel) -> dict[str, str]:
     return {name: f"{int(value) - anchor}L" if name.startswith("DELTA_") else value for name, value in found.items()}
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
-def _module_directory(place: Path, module: TestModule, values: Mapping[str, str]) -> None:
+def module_directory(place: Path, module: TestModule, values: Mapping[str, str]) -> None:
     object_name = f"kpatch-{module.name}"
     for name in ("patch-hook.c", "trampolines.S", "kpatch-glue.h", "kpatch-patch.h"):
-        _copy(TOP / "kmod" / "patch" / name, place / name)
-    _copy(HERE / "testpatch.h", place / "testpatch.h")
-    _copy(HERE / module.source, place / "main.c")
-    _write(place / "facts.h", "".join(f"#define FACT_{name} {value}\n" for name, value in values.items()))
+        copy(TOP / "kmod" / "patch" / name, place / name)
+    copy(HERE / "testpatch.h", place / "testpatch.h")
+    copy(HERE / module.source, place / "main.c")
+    write(place / "facts.h", "".join(f"#define FACT_{name} {value}\n" for name, value in values.items()))
     params = f"#define KPATCH_NR_FUNCS {module.funcs}\n" if module.trampolines else ""
     params += f'#define KPATCH_NAME "{module.name}"\n#define KPATCH_CHECKSUM "sum-of-{module.name}"\n'
-    _write(place / "kpatch-params.h", params)
+    write(place / "kpatch-params.h", params)
     defines = "".join(f"#define {define.replace('=', ' ', 1)}\n" for define in module.defines)
-    _write(place / "defines.h", f"{defines}#ifndef KPATCH_NR_FUNCS\n#define KPATCH_NR_FUNCS {module.funcs}\n#endif\n")
-    _write(
+    write(place / "defines.h", f"{defines}#ifndef KPATCH_NR_FUNCS\n#define KPATCH_NR_FUNCS {module.funcs}\n#endif\n")
+    write(
         place / "Kbuild",
         f"obj-m := {object_name}.o\n{object_name}-y := main.o patch-hook.o trampolines.o\n"
         "CFLAGS_main.o := -include $(src)/kpatch-params.h -include $(src)/defines.h\n",
     )
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
 
-def _make(
-    headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None, flags: str = ""
-) -> None:
+def make(headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None, flags: str = "") -> None:
     def inside(path: Path) -> str:
         return f"/{path.relative_to(buildroot)}" if buildroot else str(path)
 
@@ -150,12 +148,12 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
         headers = tiny.header_farm(kernel, place / "headers")
     shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
     shutil.copytree(place / "kmod", place / "faults")
-    _make(headers, place / "kmod" / "core", buildroot)
-    _make(headers, place / "faults" / "core", buildroot, flags="-DKPATCH_FAULTS")
+    make(headers, place / "kmod" / "core", buildroot)
+    make(headers, place / "faults" / "core", buildroot, flags="-DKPATCH_FAULTS")
     values = facts(kernel)
     tests = place / "tests"
     for module in MODULES:
-        _module_directory(tests / module.name, module, values)
+        module_directory(tests / module.name, module, values)
     for name in (
         "caller.c",
         "caller-compat.h",
@@ -165,9 +163,9 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
         "nmicaller.c",
         "shadow.c",
     ):
-        _copy(HERE / name, tests / name)
-    _copy(TOP / "kmod" / "patch" / "kpatch-patch.h", tests / "kpatch-patch.h")
-    _write(
+        copy(HERE / name, tests / name)
+    copy(TOP / "kmod" / "patch" / "kpatch-patch.h", tests / "kpatch-patch.h")
+    write(
         tests / "Kbuild",
         "obj-m := caller.o chaincaller.o measure.o nmicaller.o shadow.o "
         + " ".join(f"{module.name}/" for module in MODULES)
@@ -176,6 +174,6 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
         "has-setup := $(shell grep -s hrtimer_setup $(srctree)/include/linux/hrtimer.h)\n"
         "ccflags-$(if $(has-setup),y) += -DKP_HAVE_HRTIMER_SETUP\n",
     )
-    _make(headers, tests, buildroot, place / "kmod" / "core" / "Module.symvers")
+    make(headers, tests, buildroot, place / "kmod" / "core" / "Module.symvers")
     found = [*place.glob("kmod/core/*.ko"), *tests.glob("*.ko"), *tests.glob("*/*.ko")]
     return {"faults": place / "faults" / "core" / "kpatch.ko", **{path.stem: path for path in found}}
