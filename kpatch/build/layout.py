@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from kpatch.build.compile import compile_object
@@ -36,20 +35,17 @@ def may_change_types(old: Path, new: Path) -> bool:
 def check_layouts(
     compiled: Sequence[Compiled],
     units: Sequence[Diffed],
-    tops: tuple[Path, Path],
     btf: bool,
     allowed: Collection[str],
     pool: ThreadPoolExecutor,
 ) -> None:
     """Raise :class:`kpatch.errors.Unpatchable` when a type changes that an object with changed code knows.
 
-    ``tops``: where the original and the patched sources lie; ``btf``: the compiler can write BTF.
+    ``btf``: the compiler can write BTF.
     """
     changed = [item for item, unit in zip(compiled, units) if unit.diff.out is not None]
-    read = partial(_layouts, btf=btf)
-    commands = [item.command for item in changed]
-    old = pool.map(read, commands, [tops[0]] * len(changed), [f"{item.patched}.old" for item in changed])
-    new = pool.map(read, commands, [tops[1]] * len(changed), [f"{item.patched}.new" for item in changed])
+    old = pool.map(lambda item: _layouts(item.before[0], item.before[1], f"{item.patched}.old", btf), changed)
+    new = pool.map(lambda item: _layouts(item.after[0], item.after[1], f"{item.patched}.new", btf), changed)
     # One type is known to many objects: the first one stands for all.
     found = {
         refusal: item.affected.path

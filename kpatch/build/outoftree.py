@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kpatch.build.affected import Affected
 from kpatch.build.compile import compile_object, read_dependencies
+from kpatch.build.layout import may_change_types
 from kpatch.build.lines import keep_line_numbers
 from kpatch.build.pairs import Compiled
 from kpatch.build.patchset import PatchedFiles, apply_patches
@@ -57,8 +58,10 @@ def _release(image: ModuleImage, module: Path) -> str:
 
 def compile_outside(
     request: BuildRequest, tree: PreparedTree, stages: Stages, progress: Progress, pool: ThreadPoolExecutor
-) -> list[Compiled]:
+) -> tuple[list[Compiled], bool]:
     """Original and patched object of everything that the patches change in the module's source.
+
+    Also whether types may change with them.
 
     Raises :class:`BadInput` when the source does not compile, :class:`MismatchError` when the module
     is for another kernel, :class:`Unchanged` when the patches reach no object.
@@ -81,7 +84,8 @@ def compile_outside(
         jobs = [pool.submit(_compile, each, names, files, built, patched, source, tree) for each in objects]
         for job in jobs:
             job.exception()  # all end before one of them may fail
-        return [job.result() for job in jobs]
+        types_change = any(may_change_types(built / name, files.top / name) for name in files.changed)
+        return [job.result() for job in jobs], types_change
 
 
 def _name_for(module: Path, release: str) -> str:
@@ -187,4 +191,6 @@ def _compile(
                 f"the compiler read the unpatched {place} for {each.path}",
                 "the module's makefile must name its own directories by $(src) or $(M), not by fixed paths",
             )
-    return Compiled(Affected(each.path, objname, reasons), command, built / each.path, output)
+    before = (each.command, built if inside else tree.path)
+    after = (command, patched if inside else tree.path)
+    return Compiled(Affected(each.path, objname, reasons), built / each.path, output, before, after)

@@ -28,12 +28,16 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Compiled:
-    """One object, compiled from the kernel's source and from the patched one."""
+    """One object, compiled from the shipped source and from the patched one.
+
+    ``before`` and ``after``: the command of each compilation, and the directory that it runs in.
+    """
 
     affected: Affected
-    command: ObjectCommand
     original: Path
     patched: Path
+    before: tuple[ObjectCommand, Path]
+    after: tuple[ObjectCommand, Path]
 
 
 def compile_pairs(
@@ -79,7 +83,10 @@ def compile_pairs(
         for failure in [task.exception() for task in tasks]:
             if failure is not None:
                 raise failure
-    compiled = [Compiled(unit, command, original.result(), output) for unit, command, original, output in done]
+    compiled = [
+        Compiled(unit, original.result(), output, (command, tree.path), (command, view))
+        for unit, command, original, output in done
+    ]
     with stages.stage("3-original") as directory:
         for pair in compiled:
             os.symlink(pair.original, directory / pair.patched.name)

@@ -44,9 +44,8 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
     with ThreadPoolExecutor(max_workers=max(2, request.jobs_or_all)) as pool:
         target = prepare_target(request, stages, progress, pool)
         glue = _make_glue(request, target, progress)
-        types_change = False
         if request.oot_source:
-            compiled = compile_outside(request, target.tree, stages, progress, pool)
+            compiled, types_change = compile_outside(request, target.tree, stages, progress, pool)
         else:
             compiled, types_change = _compile_inside(request, target, stages, progress, pool)
         for item in compiled:
@@ -54,10 +53,9 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         units = diff_pairs(compiled, stages)
         changed = only_changed(units)
         if types_change:
-            tops = target.tree.path, stages.directory("4-patched") / "source"
             with progress("comparing the layout of types"):
                 btf = target.tree.compiler.writes_btf
-                check_layouts(compiled, units, tops, btf, request.layouts_allowed, pool)
+                check_layouts(compiled, units, btf, request.layouts_allowed, pool)
         warn_of_interface(request.interface, [unit.diff for unit in changed])
         target.check_image()
         made = make_parts(name, changed, request, target.facts, stages)
