@@ -25,7 +25,7 @@ from kpatch.kernel.ksymtab import choose_anchors
 from kpatch.kernel.modules import Modules
 from kpatch.log import logger
 
-__all__ = ["Made", "make_parts"]
+__all__ = ["Made", "check_callbacks", "make_parts"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
     anchor_of = partial(_anchor_of, facts)
     table = FunctionTable()
     anchored = []
+    check_callbacks(units)
     with stages.stage("6-match"):
         for unit, out in zip(units, outs):
             provided = _provided(unit, units)
@@ -115,6 +116,20 @@ def _provided(unit: Diffed, units: Sequence[Diffed]) -> set[str]:
         for symbol in other.diff.out.symbols
         if symbol.bind and not symbol.is_undefined
     }
+
+
+def check_callbacks(units: Sequence[Diffed]) -> None:
+    """Callbacks go with the switch of their object: without a changed function there is none to call them."""
+    switched = {unit.affected.objname for unit in units if unit.diff.changed_functions}
+    for unit in units:
+        sections = unit.diff.out.sections if unit.diff.out else []
+        callbacks = any(section.name.startswith(".kpatch.callbacks.") for section in sections)
+        objname = unit.affected.objname
+        if callbacks and objname not in switched:
+            raise Unpatchable(
+                f"{unit.affected.path}: its callbacks would never be called: no function of {objname} changes",
+                "change a function of the same object, too, or put the callbacks where one changes",
+            )
 
 
 def _check_dependencies(units: Sequence[Diffed], anchored: Sequence[Anchored]) -> None:

@@ -1,0 +1,26 @@
+"""What the parts of a module must be together, whatever each object is by itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpatch.build.affected import Affected
+from kpatch.build.differences import Diffed
+from kpatch.build.parts import check_callbacks
+from kpatch.elf import const as c
+from kpatch.elf.object import ElfObject
+from kpatch.errors import Unpatchable
+from tests.golden.corpus import Item
+
+
+def _unit(item: str, objname: str) -> Diffed:
+    return Diffed(Affected("a/b.o", objname, ("a/b.c",)), ElfObject(c.EM_X86_64), Item(item, "gcc").diff())
+
+
+def test_callbacks_need_a_function_of_their_object() -> None:
+    alone = "author-callbacks-alone"
+    check_callbacks([_unit("author-callbacks", "vmlinux")])
+    check_callbacks([_unit(alone, "joydev"), _unit("author-callbacks", "joydev")])
+    for units in ([_unit(alone, "vmlinux")], [_unit(alone, "joydev"), _unit("author-callbacks", "vmlinux")]):
+        with pytest.raises(Unpatchable, match="callbacks would never be called"):
+            check_callbacks(units)
