@@ -42,8 +42,11 @@ of tasks that ran in between. So the pause grows with what ran, not with the num
 `pause.naive_10000_us` is the same switch in the same boot with the second look at all of them
 (`/sys/module/kpatch/parameters/all_tasks`).
 
+Both pauses grow when the host has other work to do than this machine; compare them with each other.
+
 `apply.*`: most of the core module's time is the wait for a grace period before the machine is stopped; livepatch
-waits until every task was seen outside of the functions, looking once a second.
+waits until every task was seen outside of the functions, looking once a second. Under load grace periods take longer
+and the core module has no lead any more.
 """
 
 _CALLS = """
