@@ -19,6 +19,7 @@
 
 /* What the places hold until the core writes them: all of these are wrong. */
 int nothing __used = 1000000;
+int no_helper(int x);
 noinline __used int no_helper(int x)
 {
 	return 2000000;
@@ -39,12 +40,15 @@ asm(".pushsection .text.late_across, \"ax\"\n"
     ".type late_across, @function\n"
     "late_across:\n"
     "	movl nothing(%rip), %eax\n"
+    ".type late_place_across, @object\n"
     ".set late_place_across, . - 4\n"
     ASM_RET
     ".size late_across, . - late_across\n"
     ".popsection");
 
-#define PLACE(name)	".globl late_place_" name "\n.set late_place_" name ", . - 4"
+/* An object, since no instruction begins there. */
+#define PLACE(name)	".globl late_place_" name "\n.type late_place_" name ", @object\n"	\
+			".set late_place_" name ", . - 4"
 
 extern char late_place_across[], late_place_pc32[], late_place_plt32[], late_place_32s[];
 
