@@ -71,6 +71,8 @@ class Machine:
     pc_bias: Callable[[bytes, int, int], int]
     #: (code, field) -> whether the field is the target of a call or a jump
     is_branch: Callable[[bytes, int], bool]
+    #: (code, field) -> whether the field is the base of a table that a register indexes
+    is_indexed: Callable[[bytes, int], bool]
 
     def gives_meaning_to(self, section: str) -> bool:
         """Whether the kernel reads ``section`` entry by entry, or its pieces belong to such entries."""

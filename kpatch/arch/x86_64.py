@@ -91,6 +91,11 @@ def is_branch(code: bytes, field: int) -> bool:
     return field >= 2 and code[field - 2] == 0x0F and code[field - 1] & 0xF0 == 0x80
 
 
+def is_indexed(code: bytes, field: int) -> bool:
+    """Whether the 32 bit field at ``field`` is a displacement without base register (SDM volume 2, table 2-3)."""
+    return field >= 2 and code[field - 1] & 7 == 5 and code[field - 2] & 0xC7 == 4
+
+
 X86_64: Final = Machine(
     name="x86_64",
     e_machine=EM_X86_64,
@@ -112,4 +117,5 @@ X86_64: Final = Machine(
     jump_nops={0xE9: b"\x0f\x1f\x44\x00\x00", 0xEB: b"\x66\x90"},
     pc_bias=pc_bias,
     is_branch=is_branch,
+    is_indexed=is_indexed,
 )

@@ -43,7 +43,7 @@ class Users:
         for at, _, ref in body.refs:
             target = ref.target
             if isinstance(target, Section) and not view.machine.gives_meaning_to(target.name):
-                self._join_table(view, function, target)
+                self._join_table(view, function, target, ref.offset)
             if ref.kind == "ext" and not view.machine.is_branch(body.data, at):
                 self.foreign_pointers.add(str(target))
             if not isinstance(target, Entity):
@@ -62,9 +62,9 @@ class Users:
             self.joined[one].add(other)
             self.joined[other].add(one)
 
-    def _join_table(self, view: View, function: Entity, table: Section) -> None:
+    def _join_table(self, view: View, function: Entity, table: Section, offset: int) -> None:
         """A jump table leads its function into the middle of others (``foo.cold``)."""
-        for _, _, ref in view.body(table, 0, table.size).refs:
+        for _, _, ref in view.body(table, *view.pieces.piece(table, offset)).refs:
             if isinstance(ref.target, Entity) and ref.target.is_function and ref.offset:
                 self._join(function, ref.target)
 

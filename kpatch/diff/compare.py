@@ -51,7 +51,7 @@ class Comparer:
             return False
         if a.kind == "entity":
             assert isinstance(a.target, Entity) and isinstance(b.target, Entity)
-            return self._same_entity(a.target, b.target)
+            return self._same_entity(a.target, b.target) and self._same_behind(a, b)
         if a.kind == "place":
             return self._same_place(a, b)
         if a.kind == "ext" and a.target != b.target:
@@ -72,6 +72,16 @@ class Comparer:
             self._copies[a, b] = known
         return known
 
+    def _same_behind(self, a: Ref, b: Ref) -> bool:
+        """Whether what follows two objects, when references to their ends may mean that, is the same."""
+        assert isinstance(a.target, Entity) and isinstance(b.target, Entity)
+        one, other = a.target, b.target
+        if one.is_function or a.offset != one.size or b.offset != other.size:
+            return True
+        if not self.o.pieces.follows(one.section, one.end) or not self.p.pieces.follows(other.section, other.end):
+            return True
+        return self._same_place(Ref("place", one.section, one.end), Ref("place", other.section, other.end))
+
     def _same_place(self, a: Ref, b: Ref) -> bool:
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
         key = (a.target, a.offset, b.target, b.offset)
@@ -91,7 +101,11 @@ class Comparer:
             a_start, a_stop = self.tables[0].fragment(a, at)
             b_start, b_stop = self.tables[1].fragment(b, bt)
             return at - a_start == bt - b_start and self._same_fragment(a, a_start, a_stop, b, b_start, b_stop)
-        return at == bt and a.size == b.size and self.same_body(self.o.body(a, 0, a.size), self.p.body(b, 0, b.size))
+        a_start, a_stop = self.o.pieces.piece(a, at)
+        b_start, b_stop = self.p.pieces.piece(b, bt)
+        if at - a_start != bt - b_start or a_stop - a_start != b_stop - b_start:
+            return False
+        return self.same_body(self.o.body(a, a_start, a_stop), self.p.body(b, b_start, b_stop))
 
     def _same_fragment(self, a: Section, a0: int, a1: int, b: Section, b0: int, b1: int) -> bool:
         return self.same_body(self.o.body(a, a0, a1), self.p.body(b, b0, b1)) and self._same_entries(

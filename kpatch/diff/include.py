@@ -402,7 +402,7 @@ class Inclusion:
             return out.symbol, at + offset - start
         if target.name in self.view.machine.specials:
             return self._entry_place(target, offset)
-        known = self._copies.get((target, 0))
+        known = self._copies.get((target, 0))  # the author's callback tables are copied whole
         if known is None and target.is_text and self.view.in_section.get(target):
             return self._end_of_function(target, offset)
         if known is None and target.flags & c.SHF_WRITE:
@@ -413,9 +413,10 @@ class Inclusion:
                 f"code refers to writable data without a symbol in section {target.name}",
                 "report the object: the compiler did something new",
             )
-        out, at = self._copy_range(target, 0, target.size, target.name)
+        start, stop = self.view.pieces.piece(target, offset)
+        out, at = known or self._copy_range(target, start, stop, target.name)
         assert out.symbol is not None
-        return out.symbol, at + offset
+        return out.symbol, at + offset - (0 if known else start)
 
     def _entry_place(self, table: Section, offset: int) -> tuple[Symbol, int]:
         """Where the copy of an entry is that code refers to."""

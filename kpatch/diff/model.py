@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from kpatch.arch.machine import Machine
 from kpatch.diff.names import has_compiler_number, is_not_identity, is_prefix_symbol
+from kpatch.diff.pieces import Pieces
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import BadInput, Unpatchable
@@ -126,6 +127,7 @@ class View:
         self.in_section: dict[Section, list[Entity]] = {}
         self._starts: dict[Section, list[int]] = {}
         self._offsets: dict[Section, list[int]] = {}
+        self.pieces = Pieces(self)
         self._bodies: dict[tuple[Section, int, int], Body] = {}
         #: why the contents of an entity could not be understood
         self.unreadable: dict[Entity, Unpatchable] = {}
@@ -187,6 +189,10 @@ class View:
         named = symbol.type in (c.STT_OBJECT, c.STT_TLS) or (symbol.type == c.STT_NOTYPE and symbol.bind)
         return bool(named)
 
+    def starts_in(self, section: Section) -> list[int]:
+        """Where the entities of ``section`` begin, in order."""
+        return self._starts.get(section, [])
+
     def entity_at(self, section: Section, offset: int) -> Entity | None:
         """The entity that covers ``offset`` or, in data, ends there or is the nearest before."""
         starts = self._starts.get(section)
@@ -223,7 +229,8 @@ class View:
         offset = symbol.value + reloc.addend + self.bias(section, reloc, start)
         entity = self.of_symbol.get(symbol)
         if entity is None or entity.section is not target:
-            return self._ref_into(target, offset)
+            indexed = section.is_text and self.machine.is_indexed(section.data, reloc.offset)
+            return self._ref_into(target, offset, indexed)
         return Ref("entity", entity, offset - entity.start)
 
     def bias(self, section: Section, reloc: Reloc, start: int) -> int:
@@ -237,7 +244,7 @@ class View:
         except ValueError as error:
             raise Unpatchable(f"cannot decode the code of section {section.name}: {error}") from error
 
-    def _ref_into(self, section: Section, offset: int) -> Ref:
+    def _ref_into(self, section: Section, offset: int, indexed: bool = False) -> Ref:
         if section.is_string:
             return Ref("str", self._string_at(section, offset), section.entsize or 1)
         entsize = section.entsize
@@ -246,9 +253,9 @@ class View:
             if not self.in_section.get(section):
                 return Ref("const", section.data[base : base + entsize], offset - base)
         entity = self.entity_at(section, offset)
-        if entity is not None:
-            return Ref("entity", entity, offset - entity.start)
-        return Ref("place", section, offset)
+        if entity is None or (not section.is_text and self.pieces.is_nameless(section, offset, indexed)):
+            return Ref("place", section, offset)
+        return Ref("entity", entity, offset - entity.start)
 
     @staticmethod
     def _string_at(section: Section, offset: int) -> bytes:
