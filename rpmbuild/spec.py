@@ -49,6 +49,8 @@ def prose(text: str, indent: str = "") -> SpecText:
         # rpm looks for sections and %if after it has expanded %% to %.
         if clean.lstrip().startswith(("%", "*", "#")):
             clean = "- " + clean.lstrip()
+        # When rpm looks for the end of a macro, a backslash hides the first half of a doubled %.
+        clean = clean.replace("\\%", "\\ %")
         lines.append((indent + clean.replace("%", "%%")).rstrip())
     return SpecText("\n".join(lines).strip("\n"))
 

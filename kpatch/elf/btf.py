@@ -66,6 +66,10 @@ class _Reader:
             if each.kind in (_STRUCT, _UNION) and each.name:
                 word = "struct" if each.kind == _STRUCT else "union"
                 found.types[f"{word} {each.name}"] = Layout(each.value, tuple(self._members(each, "", 0)))
+            elif each.kind == _TYPEDEF:
+                record = self.types[each.value]
+                if record.kind in (_STRUCT, _UNION) and not record.name:
+                    found.types[each.name] = Layout(record.value, tuple(self._members(record, "", 0)))
             elif each.kind == _ENUM:
                 for name, value in struct.iter_unpack("<Ii", each.tail):
                     found.constants[self._string(name)] = value

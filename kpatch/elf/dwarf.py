@@ -38,6 +38,10 @@ def _add(die: DIE, found: Layouts) -> None:
     if die.tag in _RECORDS and name and "DW_AT_byte_size" in die.attributes:
         layout = Layout(_value(die, "DW_AT_byte_size"), tuple(_members(die, "", 0)))
         found.types[f"{_RECORDS[die.tag]} {name}"] = layout
+    elif die.tag == "DW_TAG_typedef" and "DW_AT_type" in die.attributes:
+        record = die.get_DIE_from_attribute("DW_AT_type")
+        if record.tag in _RECORDS and not _name(record):
+            found.types[name] = Layout(_value(record, "DW_AT_byte_size"), tuple(_members(record, "", 0)))
     elif die.tag == "DW_TAG_enumeration_type":
         for child in die.iter_children():
             found.constants[_name(child)] = _value(child, "DW_AT_const_value")

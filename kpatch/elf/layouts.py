@@ -26,7 +26,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Layouts:
-    """Of one object: ``types`` by name (``struct foo``), ``constants`` of all enums by their own."""
+    """Of one object: ``types`` by name (``struct foo``, or a typedef's when the struct has none of its own).
+
+    ``constants`` of all enums by their own names.
+    """
 
     types: dict[str, Layout] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)

@@ -26,7 +26,8 @@ struct item {
 };
 enum kind { FIRST, SECOND = -7, THIRD };
 typedef struct item item_t;
-int use(item_t *i, enum kind k, union { int x; } *u) { i->a = k; return i->c; }
+typedef struct { int here; } unnamed_t;
+int use(item_t *i, enum kind k, union { int x; } *u, unnamed_t *n) { i->a = k; return i->c + n->here; }
 """
 
 
@@ -72,6 +73,7 @@ def test_btf_and_dwarf_say_the_same(tmp_path: Path) -> None:
         ("int c:5;", "int c:6;", r"c takes 6 bits instead of 5"),
         ("short r, s;", "short s, r;", r"member r moves from byte 8 to byte 10"),
         ("void *p;", "", r"member p is gone"),
+        ("int here;", "int before, here;", r"layout of unnamed_t changes: new member before"),
         ("SECOND = -7", "SECOND = 3", r"enum constant SECOND changes from -7 to 3"),
     ],
 )

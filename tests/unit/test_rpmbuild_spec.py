@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kpatch.errors import BadInput
@@ -63,6 +63,7 @@ def test_hostile_text_stays_text(text: str, tmp_path: Path) -> None:
         assert (token in found) == (token in text)
 
 
+@example("\\%(")
 @given(st.text(alphabet="%{}()\\*# ab\n-!?:", min_size=1, max_size=40))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rpm_reads_what_was_written(tmp_path: Path, text: str) -> None:
