@@ -144,8 +144,10 @@ class _Meaning:
             )
             self.same_body(one, other, where)
             return
-        one, other = (view.body(r.target, 0, r.target.size) for view, r in ((self.out, ours), (self.patched, theirs)))  # type: ignore[arg-type,union-attr]
-        self.same_body(one, other, ours.target.name)
+        start, stop = self.patched.pieces.piece(theirs.target, theirs.offset)
+        first = ours.offset - (theirs.offset - start)
+        one = self.out.body(ours.target, first, first + stop - start)
+        self.same_body(one, self.patched.body(theirs.target, start, stop), ours.target.name)
 
 
 def _entry_body(view: View, section: Section, offset: int) -> Body:
