@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 _NUMBERS = re.compile(r"\.\d+(?=\.|$)")
-_UNIQUE = re.compile(r"(.*?__UNIQUE_ID_.*?)\d+$")
+_UNIQUE = re.compile(r"(.*?__UNIQUE_ID_.*?)_?\d+$")  # 7.2 writes "_" before the number
 _CHILD = re.compile(r"^(.+?)\.(?:part|cold)(?:\.|$)")
 _COLD = re.compile(r"\.cold(?:\.\d+)?$")
 _PREFIXES = ("__pfx_", "__cfi_")
