@@ -174,34 +174,48 @@ def _pair_leftovers(original: View, patched: View, twins: Twins) -> set[Entity]:
     for entity, base in _numbered(patched.objects, twins.original).items():
         ours[base].append(entity)
     ambiguous: set[Entity] = set()
+    users = _Users(original), _Users(patched)
     for base, mine in ours.items():
         candidates = theirs.get(base, [])
         lone = len(mine) == len(candidates) == 1 and mine[0].size == candidates[0].size
-        if lone and _moved_with_code(original, patched, twins, candidates[0], mine[0]):
+        if lone and _moved_with_code(users, twins, candidates[0], mine[0]):
             twins.pair(candidates[0], mine[0])
         elif candidates:
             ambiguous.update(mine)
     return ambiguous
 
 
-def _moved_with_code(original: View, patched: View, twins: Twins, a: Entity, b: Entity) -> bool:
+class _Users:
+    """The functions and objects that refer to others in one object; read when first asked for."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._users: dict[Entity, set[Entity]] | None = None
+
+    def of(self, wanted: Iterable[Entity]) -> set[Entity]:
+        """Who refers to one of ``wanted``."""
+        if self._users is None:
+            self._users = self._read()
+        return {user for entity in wanted for user in self._users.get(entity, ())}
+
+    def _read(self) -> dict[Entity, set[Entity]]:
+        users: dict[Entity, set[Entity]] = defaultdict(set)
+        for entity in (*self._view.functions, *self._view.objects):
+            body = self._view.readable(entity)
+            for _, _, ref in body.refs if body is not None else ():
+                if isinstance(ref.target, Entity):
+                    users[ref.target].add(entity)
+        return users
+
+
+def _moved_with_code(users: tuple[_Users, _Users], twins: Twins, a: Entity, b: Entity) -> bool:
     """Whether code that refers to ``b`` can be the code that referred to ``a``.
 
     It is one function, or inlining made one of two: the one calls the other on the other side.
     """
-    old, new = _users_of(original, {a}), _users_of(patched, {b})
+    old, new = users[0].of([a]), users[1].of([b])
     if any(function in twins.patched and twins.patched[function] in new for function in old):
         return True
     became = {twins.original[function] for function in new if function in twins.original}
     was = {twins.patched[function] for function in old if function in twins.patched}
-    return bool(_users_of(original, old) & became or _users_of(patched, new) & was)
-
-
-def _users_of(view: View, wanted: set[Entity]) -> set[Entity]:
-    """The functions and objects that refer to one of ``wanted``."""
-    users = set()
-    for entity in (*view.functions, *view.objects):
-        body = view.readable(entity)
-        if body is not None and any(ref.target in wanted for _, _, ref in body.refs if ref.kind == "entity"):
-            users.add(entity)
-    return users
+    return bool(users[0].of(old) & became or users[1].of(new) & was)
