@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import base_name
 from kpatch.diff.special import Entry, SpecialTables, blob_size
@@ -13,6 +15,9 @@ __all__ = ["Comparer", "Twins"]
 _LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_tags": (4, 0xFFFFFFFF)}
 _SANITIZER_LINE = (8, 0xFFFFFFFF)
 """Of ``struct source_location``, with which all that -fsanitize writes begins (lib/ubsan.h)."""
+
+#: what a checked memcpy() warns with: ``__stringify(__LINE__)`` at its end (linux/fortify-string.h)
+_FORTIFY_LINE = re.compile(rb'(field "[^"]*" at [^":]+:)\d+\0$')
 
 
 class Twins:
@@ -56,7 +61,7 @@ class Comparer:
             return self._same_place(a, b)
         if a.kind == "ext" and a.target != b.target:
             return base_name(str(a.target)) == base_name(str(b.target)) and "__UNIQUE_ID_" in str(a.target)
-        return a.target == b.target
+        return a.target == b.target or (a.kind == "str" and _says_same(a.target, b.target))
 
     def _same_entity(self, a: Entity, b: Entity) -> bool:
         if self.twins.same(a, b):
@@ -161,6 +166,14 @@ class Comparer:
             return self._same_place(a, b)
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
         return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)
+
+
+def _says_same(a: object, b: object) -> bool:
+    """Whether two strings differ only in the line of a checked memcpy()."""
+    if not isinstance(a, bytes) or not isinstance(b, bytes):
+        return False
+    one, other = _FORTIFY_LINE.match(a), _FORTIFY_LINE.match(b)
+    return bool(one and other and one[1] == other[1])
 
 
 def _without_line(entity: Entity, body: Body) -> Body:
