@@ -102,7 +102,10 @@ def child(code: str) -> subprocess.Popen[str]:
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
 def test_signals_unwind_and_say_one_line(number: int, code: int, word: str) -> None:
+    # Programs in the background of a shell without job control ignore SIGINT: not what is asked here.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = child("try:\n  print('up', flush=True)\n  time.sleep(60)\n finally:\n  print('cleaned', flush=True)")
+    signal.signal(signal.SIGINT, previous)
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     process.send_signal(number)
