@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -64,6 +65,8 @@ class Machine:
     profiling_calls: frozenset[str]
     #: bytes that may stand before the profiling call: nothing, or a landing pad
     landing_pads: tuple[bytes, ...]
+    #: what fills the gap between two functions, at its end
+    padding: re.Pattern[bytes]
     #: first byte of a jump -> the nop of its length, which stands at a jump label that is off
     jump_nops: Mapping[int, bytes]
     #: (code, start of the function, field) -> bytes from the field to the point the processor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from kpatch.arch.machine import Machine, Special
@@ -114,6 +115,10 @@ X86_64: Final = Machine(
     profiling_tables=frozenset({"__mcount_loc"}),
     profiling_calls=frozenset({"__fentry__", "mcount"}),
     landing_pads=(b"", b"\xf3\x0f\x1e\xfa"),
+    # int3, and nops of 1 to 15 bytes with any prefixes (SDM volume 2, NOP)
+    padding=re.compile(
+        rb"(?:\xcc|[\x66\x2e]*(?:\x90|\x0f\x1f(?:\x00|\x40.|\x44..|\x80....|\x84.....)))+\Z", re.DOTALL
+    ),
     jump_nops={0xE9: b"\x0f\x1f\x44\x00\x00", 0xEB: b"\x66\x90"},
     pc_bias=pc_bias,
     is_branch=is_branch,

@@ -19,6 +19,7 @@ from kpatch.diff.hooks import list_profiling_calls
 from kpatch.diff.include import Inclusion
 from kpatch.diff.model import Entity, View
 from kpatch.diff.modinfo import carry_namespaces
+from kpatch.diff.prototypes import check_prototypes
 from kpatch.diff.result import ChangedFunction, DiffResult, Refusal
 from kpatch.diff.special import SpecialTables
 from kpatch.elf.object import ElfObject, Symbol
@@ -71,6 +72,7 @@ def _diff(
     constants, refusals = find_changed_data(comparer, users[1], wishes.ignored_sections)
     comparer.changed_constants = constants
     refusals += check_registrations(comparer, wishes.ignored_sections)
+    refusals += check_prototypes(comparer, users)
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from kpatch.diff.compare import Comparer
 from kpatch.diff.lines import moved_lines, only_lines_differ
-from kpatch.diff.model import Body, Entity, View
+from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import is_cold_child, is_init_section, parent_name
 from kpatch.diff.result import Refusal
 from kpatch.diff.special import SpecialTables
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
-__all__ = ["Changes", "Users", "find_changes", "has_profiling_call"]
+__all__ = ["Changes", "Users", "find_changes", "has_profiling_call", "is_constant_table", "labels_in"]
 
 
 class Users:
@@ -23,6 +23,8 @@ class Users:
     def __init__(self, view: View) -> None:
         #: functions that call or jump to an entity's start
         self.branches: dict[Entity, set[Entity]] = defaultdict(set)
+        #: the unlikely halves that a function jumps to
+        self.cold_callees: dict[Entity, set[Entity]] = defaultdict(set)
         #: functions that hold its address
         self.pointers: dict[Entity, set[Entity]] = defaultdict(set)
         #: whether data or a code fragment refers to it
@@ -50,10 +52,13 @@ class Users:
                 continue
             if not target.is_function:
                 self.pointers[target].add(function)
+                self._join_labels(view, function, target)
             elif ref.offset != 0:
                 self._join(function, target)
             elif view.machine.is_branch(body.data, at):
                 self.branches[target].add(function)
+                if is_cold_child(target.name):
+                    self.cold_callees[function].add(target)
             else:
                 self.pointers[target].add(function)
 
@@ -67,6 +72,12 @@ class Users:
         for _, _, ref in view.body(table, *view.pieces.piece(table, offset)).refs:
             if isinstance(ref.target, Entity) and ref.target.is_function and ref.offset:
                 self._join(function, ref.target)
+
+    def _join_labels(self, view: View, function: Entity, table: Entity) -> None:
+        """So does a table of labels (``goto *table[n]``)."""
+        body = view.readable(table)
+        for target in labels_in(body) if body is not None else ():
+            self._join(function, target)
 
     def _read_rest(self, view: View, section: Section) -> None:
         if section.is_text and view.in_section.get(section):
@@ -218,22 +229,24 @@ class _Propagation:
             self.changes.refusals.append(refusal)
 
     def _find_gone_parts(self) -> None:
-        twins = self.comparer.twins
-        seen: set[Entity] = set()
-        for function in sorted(self.changes.changed, key=lambda entity: entity.name):
-            original = twins.original[function]
-            for part in _parts_of(original, self.old_users):
-                if part not in twins.patched and part not in seen:
-                    seen.add(part)
-                    self.changes.gone_parts.append(part)
+        """Parts without a successor, and removed functions that would go on to call what has changed."""
+        todo = [self.comparer.twins.original[function] for function in self.changes.changed]
+        gone: set[Entity] = set()
+        while todo:
+            function = todo.pop()
+            callers = self.old_users.branches[function] | self.old_users.pointers[function]
+            for part in {*_parts_of(function, self.old_users), *callers} - gone:
+                if part not in self.comparer.twins.patched and not is_init_section(part.section.name):
+                    gone.add(part)
+                    todo.append(part)
+        self.changes.gone_parts = sorted(gone, key=lambda entity: entity.name)
 
 
 def _parts_of(function: Entity, users: Users) -> Iterator[Entity]:
     family = users.family(function)
-    for other, callers in sorted(users.branches.items(), key=lambda item: item[0].name):
-        if other not in family and is_cold_child(other.name) and callers & family:
-            yield other
-    yield from sorted(family - {function}, key=lambda entity: entity.name)
+    for member in family:
+        yield from (other for other in users.cold_callees[member] if other not in family)
+    yield from family - {function}
 
 
 _REASONS = {
@@ -249,6 +262,12 @@ _REASONS = {
 }
 
 
+def labels_in(body: Body) -> list[Entity]:
+    """The functions into whose middle the contents of a data object lead."""
+    targets = [ref.target for _, _, ref in body.refs if ref.offset]
+    return [target for target in targets if isinstance(target, Entity) and target.is_function]
+
+
 def is_constant_table(view: View, users: Users, entity: Entity) -> bool:
     """Whether a changed read-only object can be replaced together with all code that reads it."""
     if entity.section.flags & c.SHF_WRITE or entity.symbol.bind != c.STB_LOCAL:
@@ -256,7 +275,14 @@ def is_constant_table(view: View, users: Users, entity: Entity) -> bool:
     body = view.readable(entity)
     return (
         body is not None
-        and not body.refs
+        and all(_is_value(ref) for _, _, ref in body.refs)
         and entity not in users.elsewhere
         and not any(is_init_section(user.section.name) for user in users.pointers[entity])
     )
+
+
+def _is_value(ref: Ref) -> bool:
+    """Whether a copy of what ``ref`` leads to is as good: a string, a constant, a label."""
+    if isinstance(ref.target, Entity):
+        return ref.target.is_function and ref.offset != 0
+    return ref.kind in ("str", "const")

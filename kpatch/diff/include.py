@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from kpatch.diff.changes import Changes, Users
+from kpatch.diff.changes import Changes, Users, labels_in
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, Ref, View
-from kpatch.diff.names import is_init_section
+from kpatch.diff.names import is_filled_when_linked, is_init_section
 from kpatch.diff.result import DiffResult, Refusal
 from kpatch.diff.special import Entry, SpecialTables, blob_size
 from kpatch.elf import const as c
@@ -159,6 +159,9 @@ class Inclusion:
             )
         if is_init_section(section.name):
             self._refuse("init-data", entity.name, section.name, "new data that is freed after start is used")
+        if is_filled_when_linked(section.name):
+            message = f"new code uses {entity.name}, which only the link of the kernel could fill in"
+            self._refuse("changed-registration", entity.name, section.name, message)
         alone = len(self.view.in_section[section]) == 1
         start, stop = (0, section.size) if alone else (entity.start, entity.end)
         original = self.comparer.twins.original.get(entity)
@@ -356,6 +359,7 @@ class Inclusion:
         faults = original is not None and self._has_landing_pad(target) and not self._has_landing_pad(original)
         if original is None or inside or (replaced and (branch or faults)):
             return self._include_function(target), ref.offset
+        self._check_freed(original, "init-code", "a function that the kernel frees after start")
         self._check_sealed(original, branch)
         return self.undefined(original.name), ref.offset
 
@@ -390,9 +394,27 @@ class Inclusion:
         if entity in self.symbols:
             return self.symbols[entity]
         original = self.comparer.twins.original.get(entity)
-        if original is None or entity in self.comparer.changed_constants:
+        if original is None or entity in self.comparer.changed_constants or self._leads_into_changed(entity):
             return self._include_object(entity)
+        self._check_freed(original, "init-data", "data that the kernel frees after start")
         return self.undefined(original.name)
+
+    def _leads_into_changed(self, table: Entity) -> bool:
+        """Whether it holds labels of changed code: the one of the running kernel leads into the old body."""
+        if not any(function in self.changes.changed for function in labels_in(self.view.body_of(table))):
+            return False
+        if table.section.flags & c.SHF_WRITE or table.symbol.bind != c.STB_LOCAL:
+            message = f"{table.name} holds labels of code that changes, and it may have been written to"
+            self._refuse("changed-data", table.name, table.section.name, message, "make the table static const")
+        return True
+
+    def _check_freed(self, original: Entity, code: str, what: str) -> None:
+        """What is freed after start may only be used where running code used it before (``__ref``)."""
+        users = self.original_users
+        running = (*users.branches[original], *users.pointers[original])
+        if is_init_section(original.section.name) and all(is_init_section(user.section.name) for user in running):
+            message = f"new code uses {original.name}: {what}"
+            self._refuse(code, original.name, original.section.name, message)
 
     def _section_place(self, section: Section, field: int, target: Section, offset: int) -> tuple[Symbol, int]:
         if target.name in self.view.machine.fragment_sections:

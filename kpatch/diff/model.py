@@ -11,7 +11,8 @@ from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
 from kpatch.arch.machine import Machine
-from kpatch.diff.names import has_compiler_number, is_not_identity, is_prefix_symbol
+from kpatch.diff.labels import bare_labels
+from kpatch.diff.names import has_compiler_number, is_filled_when_linked, is_not_identity, is_prefix_symbol
 from kpatch.diff.pieces import Pieces
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
@@ -156,6 +157,7 @@ class View:
                 (self.functions if section.is_text else self.objects).append(known)
                 self.in_section.setdefault(section, []).append(known)
             self.of_symbol[symbol] = known
+        self._index_labels(places)
         for section, entities in self.in_section.items():
             entities.sort(key=lambda entity: entity.start)
             self._starts[section] = [entity.start for entity in entities]
@@ -170,11 +172,30 @@ class View:
         self.functions.sort(key=lambda entity: (order[entity.section], entity.start))
         self.objects.sort(key=lambda entity: (order[entity.section], entity.start))
 
+    def _index_labels(self, places: dict[tuple[Section, int], Entity]) -> None:
+        """Code behind a label that no function covers counts as a function, one that cannot be hooked."""
+        covered: dict[Section, list[tuple[int, int]]] = {}
+        for function in self.functions:
+            covered.setdefault(function.section, []).append((function.start, max(function.end, function.start + 1)))
+        for symbol, end in bare_labels(self.obj, self.machine, covered):
+            assert symbol.section is not None
+            known = places.get((symbol.section, symbol.value))
+            if known is not None:
+                known.add_alias(symbol)
+            else:
+                known = places[symbol.section, symbol.value] = Entity(symbol, symbol.section, is_function=True)
+                known.end = end
+                self.functions.append(known)
+                self.in_section.setdefault(symbol.section, []).append(known)
+            self.of_symbol[symbol] = known
+
     def _is_copyable(self, entity: Entity) -> bool:
         """Objects of one macro use, the compiler's constants, read-only static locals (``__msg.3``)."""
         if is_not_identity(entity.name):
             return True
         if entity.symbol.bind != c.STB_LOCAL or entity.section.flags & c.SHF_WRITE:
+            return False
+        if is_filled_when_linked(entity.section.name):
             return False
         return has_compiler_number(entity.name) and not self.relocs_between(entity.section, entity.start, entity.end)
 

@@ -9,6 +9,7 @@ __all__ = [
     "has_compiler_number",
     "is_cold_child",
     "is_compiler_constant",
+    "is_filled_when_linked",
     "is_init_section",
     "is_not_identity",
     "is_prefix_symbol",
@@ -17,7 +18,8 @@ __all__ = [
 ]
 
 _NUMBERS = re.compile(r"\.\d+(?=\.|$)")
-_UNIQUE = re.compile(r"(.*?__UNIQUE_ID_.*?)_?\d+$")  # 7.2 writes "_" before the number
+# 7.2 writes "_" before the number; the one of __BTF_ID__func__foo__12 has a line in it (linux/btf_ids.h)
+_UNIQUE = re.compile(r"(.*?__UNIQUE_ID_.*?|__BTF_ID__\w+?__)_?\d+$")
 _CHILD = re.compile(r"^(.+?)\.(?:part|cold)(?:\.|$)")
 _COLD = re.compile(r"\.cold(?:\.\d+)?$")
 _PREFIXES = ("__pfx_", "__cfi_")
@@ -87,6 +89,11 @@ def is_prefix_symbol(name: str) -> bool:
 def prefixed_name(name: str) -> str:
     """The function that a prefix symbol belongs to."""
     return name[len("__pfx_") :]
+
+
+def is_filled_when_linked(section: str) -> bool:
+    """Whether the contents are written when the kernel is linked: a copy would hold nothing (resolve_btfids)."""
+    return section == ".BTF_ids"
 
 
 def is_init_section(name: str) -> bool:

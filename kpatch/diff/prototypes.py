@@ -1,0 +1,47 @@
+"""Types of functions as kernels with kCFI check them: a hash in front of the function, read by each indirect call.
+
+A pointer to a function of the running kernel leads to the original, whose hash is the old one; new
+code that expects another type there would be stopped (clang's documentation of ``-fsanitize=kcfi``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kpatch.arch.decode import disassemble
+from kpatch.diff.changes import Users
+from kpatch.diff.compare import Comparer
+from kpatch.diff.model import Entity
+from kpatch.diff.result import Refusal
+from kpatch.elf import const as c
+
+__all__ = ["check_prototypes"]
+
+
+def check_prototypes(comparer: Comparer, users: tuple[Users, Users]) -> Iterator[Refusal]:
+    """Functions whose type hash differs, when somebody may call them through a pointer."""
+    for patched, original in comparer.twins.original.items():
+        if patched.is_function and _has_other_hash(original, patched):
+            pairs = zip(users, (original, patched))
+            if original.symbol.bind != c.STB_LOCAL or any(_is_pointed_to(who, function) for who, function in pairs):
+                yield Refusal(
+                    "changed-prototype",
+                    original.name,
+                    original.section.name,
+                    f"{original.name}: its type changes, and calls through pointers check the type of the running "
+                    "kernel's function (kCFI)",
+                    "leave the type as it is, or give the patch a function of the new type under another name",
+                )
+
+
+def _has_other_hash(a: Entity, b: Entity) -> bool:
+    one, other = (function.section.data[function.lead : function.start] for function in (a, b))
+    return one != other and _without_nops(one) != _without_nops(other)
+
+
+def _without_nops(code: bytes) -> list[tuple[str, str]]:
+    return [(mnemonic, operands) for _, _, mnemonic, operands in disassemble(code) if mnemonic != "nop"]
+
+
+def _is_pointed_to(users: Users, function: Entity) -> bool:
+    return function in users.elsewhere or bool(users.pointers[function])
