@@ -20,7 +20,9 @@ class Special:
     ``blobs``: slots whose target is a fragment of another code section, with the offset of the
     byte that holds the fragment's length for each entry size, or None when nothing tells it.
     ``key``: for an entry size, the slot that names a static key or static call.  ``short_tail``: the last
-    entry may lack its padding.  ``drop``: entries are never copied.
+    entry may lack its padding.  ``drop``: entries are never copied.  ``constant``: ``name`` is only the
+    beginning of the section's name, the rest is a variable whose value the kernel writes into the code
+    when it starts.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Special:
     key: Mapping[int, int] = field(default_factory=dict)
     short_tail: bool = False
     drop: bool = False
+    constant: bool = False
     align: int = 1
     reason: str = ""
 
@@ -57,6 +60,8 @@ class Machine:
     r_pc32: int
     r_branch: int
     specials: Mapping[str, Special]
+    #: those of which ``name`` is only the beginning
+    families: tuple[Special, ...]
     #: code fragments without symbols that special sections point to
     fragment_sections: frozenset[str]
     #: the sections that list the places where ftrace hooks a function
@@ -77,6 +82,15 @@ class Machine:
     #: (code, field) -> whether the field is the base of a table that a register indexes
     is_indexed: Callable[[bytes, int], bool]
 
+    #: (code, offset of a constant that is loaded into a register) -> offset of the instruction, another one of
+    #: the same length that loads a variable instead, offset of its place-relative field; None: it does not load
+    load_instead: Callable[[bytes, int], tuple[int, bytes, int] | None]
+
+    def special(self, section: str) -> Special | None:
+        """What is known of the section of this name, when the kernel reads it entry by entry."""
+        known = self.specials.get(section)
+        return known or next((family for family in self.families if section.startswith(family.name)), None)
+
     def gives_meaning_to(self, section: str) -> bool:
         """Whether the kernel reads ``section`` entry by entry, or its pieces belong to such entries."""
-        return section in self.specials or section in self.fragment_sections
+        return section in self.fragment_sections or self.special(section) is not None

@@ -48,6 +48,8 @@ _SPECIALS = (
     Special("__patchable_function_entries", (8,), derived=True, align=8),
     Special(".orc_unwind_ip", (4,), derived=True),
 )
+# asm/runtime-const.h (6.11): runtime_ptr_SYMBOL, runtime_shift_SYMBOL; entries lead to the constant in the instruction
+_RUNTIME_CONSTANTS = Special("runtime_", (4,), constant=True)
 
 # Opcodes whose ModRM operand is followed by an immediate, by map; the value tells its size:
 # 1 byte, or 4 bytes (2 with an operand size prefix).  Intel SDM volume 2, appendix A.
@@ -92,6 +94,15 @@ def is_branch(code: bytes, field: int) -> bool:
     return field >= 2 and code[field - 2] == 0x0F and code[field - 1] & 0xF0 == 0x80
 
 
+def load_instead(code: bytes, field: int) -> tuple[int, bytes, int] | None:
+    """Turn ``movabs $imm64, %reg`` with its constant at ``field`` into ``mov rel(%rip), %reg`` and a nop (SDM MOV)."""
+    start = field - 2
+    if start < 0 or field + 8 > len(code) or code[start] & 0xFE != 0x48 or code[start + 1] & 0xF8 != 0xB8:
+        return None
+    high, register = code[start] & 1, code[start + 1] & 7
+    return start, bytes((0x48 | high << 2, 0x8B, register << 3 | 5, 0, 0, 0, 0)) + b"\x0f\x1f\x00", start + 3
+
+
 def is_indexed(code: bytes, field: int) -> bool:
     """Whether the 32 bit field at ``field`` is a displacement without base register (SDM volume 2, table 2-3)."""
     return field >= 2 and code[field - 1] & 7 == 5 and code[field - 2] & 0xC7 == 4
@@ -110,6 +121,7 @@ X86_64: Final = Machine(
     r_pc32=R_PC32,
     r_branch=R_PLT32,
     specials={special.name: special for special in _SPECIALS},
+    families=(_RUNTIME_CONSTANTS,),
     fragment_sections=frozenset({".altinstr_replacement", ".altinstr_aux", ".fixup", ".text..refcount"}),
     # not __patchable_function_entries: that is the padding in front, which notrace functions have too
     profiling_tables=frozenset({"__mcount_loc"}),
@@ -123,4 +135,5 @@ X86_64: Final = Machine(
     pc_bias=pc_bias,
     is_branch=is_branch,
     is_indexed=is_indexed,
+    load_instead=load_instead,
 )

@@ -37,7 +37,7 @@ def settle_load_time(obj: ElfObject, machine: Machine, places: Sequence[Place]) 
     replaced = _alternative_ranges(obj, machine)
     for place in places:
         section, at = place.section, place.reloc.offset
-        special = machine.specials.get(section.name)
+        special = machine.special(section.name)
         if special is not None and special.key:
             size = _entry_size(section, special, at)
             entry = at - special.key.get(size, 0)

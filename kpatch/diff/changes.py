@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from kpatch.diff.compare import Comparer
 from kpatch.diff.lines import moved_lines, only_lines_differ
 from kpatch.diff.model import Body, Entity, Ref, View
-from kpatch.diff.names import is_cold_child, is_init_section, parent_name
+from kpatch.diff.names import is_cold_child, is_init_section, is_never_called_through, parent_name
 from kpatch.diff.result import Refusal
 from kpatch.diff.special import SpecialTables
 from kpatch.elf import const as c
@@ -38,7 +38,7 @@ class Users:
             if body is not None:
                 self._read_function(view, function, body)
         for section in view.obj.sections:
-            if section.flags & c.SHF_ALLOC and section.name not in view.machine.specials:
+            if section.flags & c.SHF_ALLOC and not view.machine.special(section.name):
                 self._read_rest(view, section)
 
     def _read_function(self, view: View, function: Entity, body: Body) -> None:
@@ -80,7 +80,7 @@ class Users:
             self._join(function, target)
 
     def _read_rest(self, view: View, section: Section) -> None:
-        if section.is_text and view.in_section.get(section):
+        if is_never_called_through(section.name) or (section.is_text and view.in_section.get(section)):
             return
         for reloc in section.relocs:
             ref = view.ref(section, reloc)

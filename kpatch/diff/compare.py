@@ -99,7 +99,7 @@ class Comparer:
     def _compare_places(self, a: Section, at: int, b: Section, bt: int) -> bool:
         if base_name(a.name) != base_name(b.name) or a.flags != b.flags:
             return False
-        if a.name in self.o.machine.specials:
+        if self.o.machine.special(a.name):
             x, y = self.tables[0].entry_at(a, at), self.tables[1].entry_at(b, bt)
             return x is not None and y is not None and at - x.start == bt - y.start and self._same_entry(x, y)
         if a.name in self.o.machine.fragment_sections:
@@ -146,7 +146,7 @@ class Comparer:
         return len(a) == len(b) and all(self._same_entry(x, y) for x, y in zip(a, b))
 
     def _same_entry(self, a: Entry, b: Entry) -> bool:
-        if a.special is not b.special:
+        if a.special is not b.special or a.section.name != b.section.name:
             return False
         x, y = self.tables[0].body(a), self.tables[1].body(b)
         if x.data != y.data or len(x.refs) != len(y.refs):

@@ -27,6 +27,7 @@ _HOLDS_OBJECTS = (
     ".ref.data",
     ".sdata",
     "__dyndbg",
+    "__verbose",
     ".lrodata",
     "alloc_tags",
 )
@@ -171,7 +172,7 @@ def _registrations(view: View) -> dict[str, list[Section]]:
         name = section.name
         if name != ".export_symbol" and not section.flags & c.SHF_ALLOC:
             continue
-        if section.is_text or not section.size or name in view.machine.specials or name.startswith(_NO_EFFECT):
+        if section.is_text or not section.size or view.machine.special(name) or name.startswith(_NO_EFFECT):
             continue
         if _holds_objects(section) or name in view.machine.fragment_sections:
             continue

@@ -25,6 +25,7 @@ __all__ = ["Inclusion"]
 
 _ORC_IP = ".orc_unwind_ip"
 _STATIC_CALLS = ".static_call_sites"
+_NO_CONSTANT = "leave the function as it is, and change its callers"
 
 
 class Inclusion:
@@ -223,6 +224,9 @@ class Inclusion:
         if entry.special.drop or place in self._entries:
             return
         self._entries[place] = None
+        if entry.special.constant:
+            self._load_at_run_time(entry)
+            return
         key = entry.special.key.get(entry.stop - entry.start)
         if key is not None and not self._key_is_reachable(entry, entry.start + key):
             return
@@ -298,6 +302,27 @@ class Inclusion:
         symbol.section.data = symbol.section.data[:at] + nop + symbol.section.data[at + len(nop) :]
         return symbol.name
 
+    def _load_at_run_time(self, entry: Entry) -> None:
+        """Make code read a variable whose value the kernel has written into its own code when it started."""
+        variable = entry.section.name[len(entry.special.name) :].partition("_")[2]
+        function = entry.site.target
+        symbol = self.symbols.get(function) if isinstance(function, Entity) else None
+        code = symbol.section.data if symbol is not None and symbol.section is not None else b""
+        found = self.view.machine.load_instead(code, symbol.value + entry.site.offset) if symbol is not None else None
+        if symbol is None or symbol.section is None or found is None:
+            where = function.name if isinstance(function, Entity) else entry.section.name
+            message = f"{where} uses {variable}, which the kernel writes into its own code when it starts"
+            self._refuse("runtime-constant", where, entry.section.name, message, _NO_CONSTANT)
+            return
+        start, load, field = found
+        symbol.section.data = code[:start] + load + code[start + len(load) :]
+        target = self._variable(variable)
+        symbol.section.relocs.append(Reloc(field, self.view.machine.r_pc32, target, -4))
+
+    def _variable(self, name: str) -> Symbol:
+        entity = next((entity for entity in self.view.objects if entity.name == name), None)
+        return self.undefined(name) if entity is None else self._object(entity)
+
     # -- where references lead ------------------------------------------------------------
 
     def _relocate(self, section: Section, start: int, stop: int, out: Section, at: int) -> None:
@@ -336,7 +361,7 @@ class Inclusion:
             assert isinstance(target, int)
             return self._absolute(target), ref.offset
         if isinstance(target, Entity) and target.is_function:
-            special = section.name in self.view.machine.specials
+            special = self.view.machine.special(section.name) is not None
             if target in self.symbols and (special or ref.offset):
                 # An entry of the copy, or a jump inside of it: also where it is a copy of unchanged code.
                 return self.symbols[target], ref.offset
@@ -349,7 +374,8 @@ class Inclusion:
     def _enters(self, section: Section, field: int) -> bool:
         """Whether the reference at ``field`` is no pointer: a call or jump, or an entry of a special section."""
         machine = self.view.machine
-        return section.name in machine.specials or (section.is_text and machine.is_branch(section.data, field))
+        branch = section.is_text and machine.is_branch(section.data, field)
+        return branch or machine.special(section.name) is not None
 
     def _function(self, target: Entity, ref: Ref, branch: bool) -> tuple[Symbol, int]:
         original = self.comparer.twins.original.get(target)
@@ -422,7 +448,7 @@ class Inclusion:
             out, at = self._fragment(target, start, stop)
             assert out.symbol is not None
             return out.symbol, at + offset - start
-        if target.name in self.view.machine.specials:
+        if self.view.machine.special(target.name):
             return self._entry_place(target, offset)
         known = self._copies.get((target, 0))  # the author's callback tables are copied whole
         if known is None and target.is_text and self.view.in_section.get(target):

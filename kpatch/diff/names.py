@@ -11,6 +11,7 @@ __all__ = [
     "is_compiler_constant",
     "is_filled_when_linked",
     "is_init_section",
+    "is_never_called_through",
     "is_not_identity",
     "is_prefix_symbol",
     "parent_name",
@@ -94,6 +95,16 @@ def prefixed_name(name: str) -> str:
 def is_filled_when_linked(section: str) -> bool:
     """Whether the contents are written when the kernel is linked: a copy would hold nothing (resolve_btfids)."""
     return section == ".BTF_ids"
+
+
+def is_never_called_through(section: str) -> bool:
+    """Whether its addresses are for looking up only: objtool leaves the functions' landing pads out of account, too.
+
+    ``__ADDRESSABLE()``, ``NOKPROBE_SYMBOL()``, ``ALLOW_ERROR_INJECTION()`` (tools/objtool/check.c, validate_ibt()).
+    """
+    if section.startswith(".discard"):
+        return section != ".discard.ibt_endbr_noseal"
+    return section in ("_kprobe_blacklist", "_error_injection_whitelist")
 
 
 def is_init_section(name: str) -> bool:

@@ -83,7 +83,7 @@ class Pieces:
         view = self.view
         found: dict[Section, set[int]] = {section: set() for section in view.obj.sections if not section.is_text}
         for section in view.obj.sections:
-            if not section.flags & c.SHF_ALLOC or section.name in view.machine.specials:
+            if not section.flags & c.SHF_ALLOC or view.machine.special(section.name):
                 continue
             for reloc in section.relocs:
                 target = reloc.symbol.section

