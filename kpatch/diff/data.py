@@ -11,26 +11,13 @@ from collections.abc import Iterator
 from kpatch.diff.changes import Users, is_constant_table
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, View
-from kpatch.diff.names import base_name, is_init_section
+from kpatch.diff.names import base_name, holds_objects, is_init_section
 from kpatch.diff.result import Refusal
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
 __all__ = ["check_registrations", "find_changed_data"]
 
-_HOLDS_OBJECTS = (
-    ".data",
-    ".rodata",
-    ".bss",
-    ".init.data",
-    ".init.rodata",
-    ".ref.data",
-    ".sdata",
-    "__dyndbg",
-    "__verbose",
-    ".lrodata",
-    "alloc_tags",
-)
 _NO_EFFECT = (
     ".comment",
     ".note",
@@ -81,7 +68,7 @@ def find_changed_data(comparer: Comparer, users: Users, ignored: set[str]) -> tu
     for patched, original in comparer.twins.original.items():
         if patched.is_function or patched.section.name in ignored or patched.copyable:
             continue
-        if not _holds_objects(patched.section) or _is_same(comparer, original, patched):
+        if not holds_objects(patched.section.name) or _is_same(comparer, original, patched):
             continue
         if is_constant_table(comparer.p, users, patched) and is_constant_table(comparer.o, users, original):
             constants.add(patched)
@@ -89,10 +76,6 @@ def find_changed_data(comparer: Comparer, users: Users, ignored: set[str]) -> tu
             refusals.append(_changed_data(original, patched))
     refusals.extend(_anonymous_data(comparer, ignored))
     return constants, sorted(refusals, key=lambda refusal: (refusal.code, refusal.symbol))
-
-
-def _holds_objects(section: Section) -> bool:
-    return section.name.startswith(_HOLDS_OBJECTS)
 
 
 def _is_same(comparer: Comparer, a: Entity, b: Entity) -> bool:
@@ -142,7 +125,7 @@ def _writable_rest(view: View) -> dict[str, list[Section]]:
     for section in view.obj.sections:
         if not section.flags & c.SHF_WRITE or section.type == c.SHT_NOBITS or not section.size:
             continue
-        if _holds_objects(section) and section not in view.in_section:
+        if holds_objects(section.name) and section not in view.in_section:
             found.setdefault(base_name(section.name), []).append(section)
     return found
 
@@ -174,7 +157,7 @@ def _registrations(view: View) -> dict[str, list[Section]]:
             continue
         if section.is_text or not section.size or view.machine.special(name) or name.startswith(_NO_EFFECT):
             continue
-        if _holds_objects(section) or name in view.machine.fragment_sections:
+        if holds_objects(section.name) or name in view.machine.fragment_sections:
             continue
         found.setdefault(name, []).append(section)
     return found

@@ -173,20 +173,22 @@ class View:
         self.objects.sort(key=lambda entity: (order[entity.section], entity.start))
 
     def _index_labels(self, places: dict[tuple[Section, int], Entity]) -> None:
-        """Code behind a label that no function covers counts as a function, one that cannot be hooked."""
+        """What is behind a label that nothing covers: code, which counts as a function without a hook, or data."""
         covered: dict[Section, list[tuple[int, int]]] = {}
-        for function in self.functions:
-            covered.setdefault(function.section, []).append((function.start, max(function.end, function.start + 1)))
+        for entity in (*self.functions, *self.objects):
+            if entity.size:
+                covered.setdefault(entity.section, []).append((entity.start, entity.end))
         for symbol, end in bare_labels(self.obj, self.machine, covered):
-            assert symbol.section is not None
-            known = places.get((symbol.section, symbol.value))
-            if known is not None:
+            section = symbol.section
+            assert section is not None
+            known = places.get((section, symbol.value))
+            if known is None:
+                known = places[section, symbol.value] = Entity(symbol, section, section.is_text)
+                (self.functions if section.is_text else self.objects).append(known)
+                self.in_section.setdefault(section, []).append(known)
+            elif symbol not in known.aliases:
                 known.add_alias(symbol)
-            else:
-                known = places[symbol.section, symbol.value] = Entity(symbol, symbol.section, is_function=True)
-                known.end = end
-                self.functions.append(known)
-                self.in_section.setdefault(symbol.section, []).append(known)
+            known.end = max(known.end, end)
             self.of_symbol[symbol] = known
 
     def _is_copyable(self, entity: Entity) -> bool:

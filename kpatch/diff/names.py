@@ -7,6 +7,7 @@ import re
 __all__ = [
     "base_name",
     "has_compiler_number",
+    "holds_objects",
     "is_cold_child",
     "is_compiler_constant",
     "is_filled_when_linked",
@@ -42,6 +43,20 @@ _NOT_IDENTITY = {
 }
 _CONSTANTS = ("__func__", "__FUNCTION__", "__PRETTY_FUNCTION__", "CSWTCH", "switch.table.", ".LC", ".L", "__const.")
 
+_HOLDS_OBJECTS = (
+    ".data",
+    ".rodata",
+    ".bss",
+    ".init.data",
+    ".init.rodata",
+    ".ref.data",
+    ".sdata",
+    "__dyndbg",
+    "__verbose",
+    ".lrodata",
+    "alloc_tags",
+)
+
 
 def base_name(name: str) -> str:
     """``name`` without the numbers that compilers give: ``foo.isra.0.cold`` -> ``foo.isra.cold``."""
@@ -69,6 +84,11 @@ def is_compiler_constant(name: str) -> bool:
         "__FUNCTION__",
         "__PRETTY_FUNCTION__",
     )
+
+
+def holds_objects(section: str) -> bool:
+    """Whether variables and constants lie in the section, other than in tables that the kernel reads on its own."""
+    return section.startswith(_HOLDS_OBJECTS)
 
 
 def is_cold_child(name: str) -> bool:
