@@ -24,7 +24,7 @@ _MAX_PADDING = 64
 def bare_labels(
     obj: ElfObject, machine: Machine, covered: Mapping[Section, list[tuple[int, int]]]
 ) -> Iterator[tuple[Symbol, int]]:
-    """Each label outside of the ranges ``covered`` by functions and objects, with the offset where its contents end."""
+    """Each label outside of the ranges ``covered`` by functions and objects, with the end of what is behind it."""
     labels: dict[Section, list[Symbol]] = defaultdict(list)
     for symbol in obj.symbols:
         section = symbol.section
