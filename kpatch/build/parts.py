@@ -8,6 +8,7 @@ from functools import partial
 
 from kpatch.arch.registry import machine_of
 from kpatch.build.anchor import Anchored, Anchorer, anchor_object
+from kpatch.build.constants import add_constants
 from kpatch.build.differences import Diffed
 from kpatch.build.inmodule import ModuleCode, match_module
 from kpatch.build.landing import check_landing_pads
@@ -53,6 +54,7 @@ def make_parts(name: str, units: Sequence[Diffed], request: BuildRequest, facts:
             functions = [function.name for function in unit.diff.changed_functions]
             if unit.affected.objname == "vmlinux":
                 match = match_object(unit.original, facts.image, facts.symbols, functions=functions)
+                add_constants(unit.original, match, facts.symbols)
                 check_landing_pads(unit.diff.address_taken, match, facts.image, facts.symbols, unit.affected.path)
                 anchored.append(anchor_object(out, facts.exports, facts.symbols, match, provided=provided))
                 table.add(out, unit.diff.changed_functions, "vmlinux", match, anchor_of(out))

@@ -17,6 +17,8 @@ from tests.vm.test_build import SCRIPT, TOP, kpatch_build
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
+PATCHES = TOP / "tests/vm/patches"
+
 SUBSYSTEMS = """
 insmod /kpatch.ko || exit 1
 # A task may be in one of the functions.
@@ -39,6 +41,21 @@ grep -o VMALLOCCHUNK /proc/meminfo
 echo 0 > /sys/kernel/livepatch/kpatch_meminfo/enabled || exit 1
 until rmmod kpatch_meminfo 2>/dev/null; do usleep 100000; done
 rmmod kpatch
+"""
+
+CONSTANTS = """
+insmod /kpatch.ko || exit 1
+mkdir /tmp/place; touch /tmp/place/secret /tmp/place/plain
+echo first $(ls /tmp/place)
+for patch in /patch-*.ko; do
+    # A task may be in one of the functions.
+    until insmod $patch 2>/dev/null; do grep '^errno: 16' /sys/kernel/kpatch/last_refusal || exit 1; done
+done
+echo then $(ls /tmp/place)
+for n in 1 2 3 4 5 6 7 8 9; do (set -C; echo $n > /tmp/new$n) || exit 1; done
+cat /tmp/new?
+dmesg | grep -q 'patched: alloc_empty_file' && echo opened
+true
 """
 
 
@@ -69,7 +86,7 @@ def test_a_patch_of_one_line(other: StockKernel, core: Path, tmp_path: Path) -> 
 @pytest.mark.kernels
 def test_a_patch_of_four_subsystems_and_a_livepatch(other: StockKernel, core: Path, tmp_path: Path) -> None:
     """Warnings, messages, a tracepoint that is switched on, static keys, per-CPU data, a switch over states."""
-    module = kpatch_build(other, tmp_path, TOP / "tests/vm/patches/subsystems.patch")
+    module = kpatch_build(other, tmp_path, PATCHES / "subsystems.patch")
     options: list[str | Path] = ["--interface", "livepatch", "-n", "meminfo", TOP / "examples/meminfo-string.patch"]
     livepatch = kpatch_build(other, tmp_path, *options)
     files = {"kpatch.ko": core, "subsystems.ko": module, "livepatch.ko": livepatch}
@@ -79,6 +96,19 @@ def test_a_patch_of_four_subsystems_and_a_livepatch(other: StockKernel, core: Pa
     assert "hello" in lines, "a connection over TCP"
     assert not any("vfs_mkdir two" in line for line in lines), "unpatched"
     assert "VMALLOCCHUNK" in lines
+
+
+@pytest.mark.kernels
+def test_constants_that_the_kernel_writes_into_its_code(other: StockKernel, core: Path, tmp_path: Path) -> None:
+    """The limit of user addresses has a variable, the cache of open files (7.2) has none."""
+    files = {"kpatch.ko": core, "patch-one.ko": kpatch_build(other, tmp_path, PATCHES / "hidden-file.patch")}
+    has_cache = "6.12" not in other.release
+    if has_cache:
+        files["patch-two.ko"] = kpatch_build(other, tmp_path, "-R", PATCHES / "file-allocation.patch")
+    lines = tiny.run(other.vmlinuz, CONSTANTS, files).check().splitlines()
+    assert "first plain secret" in lines
+    assert "then plain" in lines
+    assert ("opened" in lines) == has_cache
 
 
 def test_module_of_a_stock_kernel(kernel: StockKernel) -> None:
