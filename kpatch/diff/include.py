@@ -47,6 +47,8 @@ class Inclusion:
         self._undefined: dict[str, Symbol] = {}
         self._address_taken: set[str] = set()
         self._copies: dict[tuple[Section, int], tuple[Section, int]] = {}
+        #: the author's callback tables are copied whole
+        self._whole: dict[Section, tuple[Section, int]] = {}
         #: by place and length: a replacement of no bytes begins where the next one begins
         self._fragments: dict[tuple[Section, int, int], tuple[Section, int]] = {}
         self._pools: dict[tuple[str, int], tuple[Section, dict[bytes, int]]] = {}
@@ -70,7 +72,7 @@ class Inclusion:
             else:
                 self._object(entity)
         for section in extra:
-            self._copy_range(section, 0, section.size, section.name)
+            self._whole[section] = self._copy_range(section, 0, section.size, section.name)
         while self._pending:
             self._relocate(*self._pending.pop(0))
         self._finish_pools()
@@ -450,7 +452,7 @@ class Inclusion:
             return out.symbol, at + offset - start
         if self.view.machine.special(target.name):
             return self._entry_place(target, offset)
-        known = self._copies.get((target, 0))  # the author's callback tables are copied whole
+        known = self._whole.get(target)
         if known is None and target.is_text and self.view.in_section.get(target):
             return self._end_of_function(target, offset)
         if known is None and target.flags & c.SHF_WRITE:

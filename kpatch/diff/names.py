@@ -120,9 +120,10 @@ def is_filled_when_linked(section: str) -> bool:
 def is_never_called_through(section: str) -> bool:
     """Whether its addresses are for looking up only: objtool leaves the functions' landing pads out of account, too.
 
-    ``__ADDRESSABLE()``, ``NOKPROBE_SYMBOL()``, ``ALLOW_ERROR_INJECTION()`` (tools/objtool/check.c, validate_ibt()).
+    Notes to linker, objtool and unwinder, ``__ADDRESSABLE()``, ``NOKPROBE_SYMBOL()``, ``ALLOW_ERROR_INJECTION()``
+    (tools/objtool/check.c, validate_ibt()).
     """
-    if section.startswith(".discard"):
+    if section.startswith((".discard", ".eh_frame", ".sframe")):
         return section != ".discard.ibt_endbr_noseal"
     return section in ("_kprobe_blacklist", "_error_injection_whitelist")
 
@@ -130,3 +131,8 @@ def is_never_called_through(section: str) -> bool:
 def is_init_section(name: str) -> bool:
     """Whether the kernel frees or discards the section after it ran (``.init.text``, ``.exit.text``)."""
     return name.startswith((".init.", ".exit.", ".head.text", ".meminit", ".memexit", ".ref.init"))
+
+
+def is_note_to_tools(name: str) -> bool:
+    """Whether a section tells linker, objtool or unwinder about code, and no running kernel takes pointers from it."""
+    return name.startswith((".discard", ".eh_frame", ".sframe"))
