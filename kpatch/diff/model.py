@@ -192,14 +192,16 @@ class View:
             self.of_symbol[symbol] = known
 
     def _is_copyable(self, entity: Entity) -> bool:
-        """Objects of one macro use, the compiler's constants, read-only static locals (``__msg.3``)."""
+        """Objects of one macro use, the compiler's constants, read-only static locals without pointers to objects."""
         if is_not_identity(entity.name):
             return True
         if entity.symbol.bind != c.STB_LOCAL or entity.section.flags & c.SHF_WRITE:
             return False
         if is_filled_when_linked(entity.section.name):
             return False
-        return has_compiler_number(entity.name) and not self.relocs_between(entity.section, entity.start, entity.end)
+        relocs = self.relocs_between(entity.section, entity.start, entity.end)
+        strings = (reloc.symbol.section is not None and reloc.symbol.section.is_string for reloc in relocs)
+        return has_compiler_number(entity.name) and all(strings)
 
     @staticmethod
     def _is_entity(symbol: Symbol, section: Section) -> bool:

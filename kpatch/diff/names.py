@@ -131,8 +131,3 @@ def is_never_called_through(section: str) -> bool:
 def is_init_section(name: str) -> bool:
     """Whether the kernel frees or discards the section after it ran (``.init.text``, ``.exit.text``)."""
     return name.startswith((".init.", ".exit.", ".head.text", ".meminit", ".memexit", ".ref.init"))
-
-
-def is_note_to_tools(name: str) -> bool:
-    """Whether a section tells linker, objtool or unwinder about code, and no running kernel takes pointers from it."""
-    return name.startswith((".discard", ".eh_frame", ".sframe"))
