@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", metavar="OUT.o", type=Path, required=True, help="where to write the result")
     parser.add_argument("--object", metavar="NAME", default="vmlinux", help="vmlinux (default) or the module's name")
     parser.add_argument(
-        "--symbols", metavar="FILE", type=Path, help="vmlinux, vmlinuz, System.map, kallsyms or object"
+        "--symbols", metavar="FILE", type=Path, help="vmlinux, vmlinuz, module, System.map, kallsyms or readelf -sW"
     )
     parser.add_argument("--symvers", metavar="FILE", type=Path, help="Module.symvers of the kernel")
     parser.add_argument("--json", metavar="FILE", help="write what was found as JSON; - for standard output")
@@ -53,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput(f"{args.output} is one of the objects to compare", "choose another file for -o")
     if args.output.is_file():
         args.output.unlink()
-    result = diff_objects(ElfObject.read(args.original), ElfObject.read(args.patched), objname=args.object)
-    report = _report(result, args)
+    original = ElfObject.read(args.original)
+    result = diff_objects(original, ElfObject.read(args.patched), objname=args.object)
+    report = _report(result, original, args)
     if args.json == "-":
         print(json.dumps(report, indent=2), flush=True)
     elif args.json:
@@ -75,13 +76,14 @@ def _is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def _report(result: DiffResult, args: argparse.Namespace) -> dict[str, Any]:
+def _report(result: DiffResult, original: ElfObject, args: argparse.Namespace) -> dict[str, Any]:
     report = result.to_json()
     report["unresolved"] = []
     if args.symbols:
-        from kpatch.kernel.lookup import find_all, read_symbols
+        from kpatch.kernel.listing import read_listing
+        from kpatch.kernel.lookup import find_all
 
-        found, report["unresolved"] = find_all(result.references, read_symbols(args.symbols))
+        found, report["unresolved"] = find_all(result.references, original, read_listing(args.symbols, args.object))
         for row in report["references"]:
             place = found.get(row["symbol"])
             if place is not None:

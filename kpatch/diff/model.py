@@ -192,7 +192,7 @@ class View:
             self.of_symbol[symbol] = known
 
     def _is_copyable(self, entity: Entity) -> bool:
-        """Objects of one macro use, the compiler's constants, read-only static locals without pointers to objects."""
+        """Objects of one macro use, the compiler's constants, static tables of numbers and texts (``names.3``)."""
         if is_not_identity(entity.name):
             return True
         if entity.symbol.bind != c.STB_LOCAL or entity.section.flags & c.SHF_WRITE:

@@ -160,8 +160,8 @@ class KernelImage:
                 found.append(SectionRange(text, address, offset, size, flags))
         return found
 
-    def symbol_table(self) -> RawSymbols | None:
-        """Functions and data of the ELF symbol table (a vmlinux that was not stripped), or None."""
+    def elf_symbols(self) -> list[tuple[str, int, int, int]] | None:
+        """Name, type and binding (``st_info``), section and address of each ELF symbol, or None without a table."""
         rows = self._section_headers
         table = next((row for row in rows if row[1] == _SHT_SYMTAB), None)
         if table is None or table[6] >= len(rows):
@@ -171,13 +171,22 @@ class KernelImage:
         if start + size > len(self.data) or strings_at + strings_size > len(self.data):
             raise BadInput(f"{self.where}: truncated before its symbol table", REMEDY)
         strings = bytes(self.data[strings_at : strings_at + strings_size])
+        found = []
+        for name, info, _, section, value, _ in struct.iter_unpack(_SYM, self.data[start : start + size - size % 24]):
+            text = strings[name : strings.find(b"\0", name)].decode("utf-8", "replace") if name else ""
+            found.append((text, info, section, value))
+        return found
+
+    def symbol_table(self) -> RawSymbols | None:
+        """Functions and data of the ELF symbol table (a vmlinux that was not stripped), or None."""
+        rows = self._section_headers
         found = RawSymbols([], [], "")
         types = []
-        for name, info, _, section, value, _ in struct.iter_unpack(_SYM, self.data[start : start + size - size % 24]):
+        for name, info, section, value in self.elf_symbols() or ():
             if info & 0xF > _STT_FUNC or section == 0 or not name:
                 continue
             letter = _letter(rows[section][2] if section < len(rows) else 0, section)
-            found.names.append(strings[name : strings.find(b"\0", name)].decode("utf-8", "replace"))
+            found.names.append(name)
             found.addresses.append(value)
             types.append(letter.lower() if info >> 4 == 0 else letter)
         return found._replace(types="".join(types)) if types else None

@@ -145,22 +145,23 @@ def load_symbols(image: KernelImage, cache: Path | None = None) -> SymbolTable:
     return SymbolTable(*raw)
 
 
-def read_map(path: str | Path) -> SymbolTable:
-    """The symbols in a System.map or in text in the form of /proc/kallsyms (modules left out).
+def read_map(path: str | Path, module: str = "") -> SymbolTable:
+    """The symbols in a System.map or in text in the form of /proc/kallsyms: those of the kernel or of ``module``.
 
     Raises :class:`BadInput` for a stub, for hidden addresses (all zero), and for anything else.
     """
     names, addresses, types = [], [], []
+    wanted = [f"[{module}]"] if module else []
     try:
         for line in Path(path).read_text("utf-8").splitlines():
-            address, kind, name, *module = line.split()
-            if not module:
+            address, kind, name, *owner = line.split()
+            if owner == wanted:
                 names.append(name)
                 addresses.append(int(address, 16))
                 types.append(kind)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} is no list of kernel symbols: {error}", _REMEDY) from error
-    if not any(addresses):
+    if not any(addresses) and not module:
         raise BadInput(f"{path} holds no symbol with an address", _REMEDY)
     return SymbolTable(names, addresses, "".join([kind[0] for kind in types]))
 
