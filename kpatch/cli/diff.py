@@ -49,19 +49,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says; returns the exit status. Leaves no OUT.o, not even an old one, unless it is 0."""
-    if any(_is_same_file(args.output, path) for path in (args.original, args.patched)):
-        raise BadInput(f"{args.output} is one of the objects to compare", "choose another file for -o")
-    if args.output.is_file():
-        args.output.unlink()
+    _check_names(args)
+    output = _destination(args.output)
+    if output.is_file():
+        output.unlink()
     original = ElfObject.read(args.original)
     result = diff_objects(original, ElfObject.read(args.patched), objname=args.object)
-    report = _report(result, original, args)
+    report = json.dumps(_report(result, original, args), indent=2) + "\n"
     if args.json == "-":
-        print(json.dumps(report, indent=2), flush=True)
-    elif args.json:
-        _write_json(Path(args.json), report)
+        print(report, end="", flush=True)
+    elif args.json is not None:
+        _write(_destination(Path(args.json)), report.encode(), "--json")
     if result.out is not None:
-        result.out.write(args.output)
+        _write(output, result.out.to_bytes(), "-o")
     for warning in result.warnings:
         print(f"{PROG}: warning: {warning}", file=sys.stderr)
     for refusal in result.refusals:
@@ -69,11 +69,50 @@ def run(args: argparse.Namespace) -> int:
     return {"refused": EXIT_UNPATCHABLE, "unchanged": EXIT_UNCHANGED}.get(result.status, 0)
 
 
+def _check_names(args: argparse.Namespace) -> None:
+    """No file is both read and written, or written twice. Raises :class:`BadInput`."""
+    if not args.object:
+        raise BadInput("--object lacks a name", "vmlinux, or the name of the module")
+    read = [path for path in (args.original, args.patched, args.symbols, args.symvers) if path is not None]
+    if any(_is_same_file(args.output, path) for path in read):
+        raise BadInput(f"{args.output} is one of the files to read", "choose another file for -o")
+    if args.json in (None, "-"):
+        return
+    report = Path(args.json)
+    written_twice = _destination(report) == _destination(args.output) and not _is_device(report)
+    if written_twice or any(_is_same_file(report, path) for path in read):
+        raise BadInput(f"{report} is another file of this command", "choose another file for --json")
+
+
 def _is_same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
     except OSError:
         return False
+
+
+def _is_device(path: Path) -> bool:
+    """Whether it is written to, not replaced: a device or a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _destination(path: Path) -> Path:
+    """Where what is written to ``path`` goes: a link stays, its target is replaced."""
+    return path if _is_device(path) else Path(os.path.realpath(path))
+
+
+def _write(path: Path, data: bytes, option: str) -> None:
+    """Write a file beside ``path``, then rename it there. Raises :class:`BadInput`."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if _is_device(path) or path.is_dir():
+            path.write_bytes(data)
+            return
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadInput(f"cannot write {path}: {error.strerror}", f"choose another file for {option}") from error
 
 
 def _report(result: DiffResult, original: ElfObject, args: argparse.Namespace) -> dict[str, Any]:
@@ -97,16 +136,6 @@ def _report(result: DiffResult, original: ElfObject, args: argparse.Namespace) -
             if export is not None:
                 row["exported_by"] = export.module
     return report
-
-
-def _write_json(path: Path, report: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise BadInput(f"cannot write {path}: {error.strerror}", "choose another file for --json") from error
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ appear as sections: they are read into :class:`Symbol` and :class:`Reloc` and wr
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -206,9 +207,11 @@ class ElfObject:
     def read(cls, path: str | os.PathLike[str]) -> ElfObject:
         """Read the object at ``path``. Raises :class:`BadInput` when it is missing or damaged."""
         try:
-            size = os.stat(path).st_size
-            if size > _MAX_BYTES:
-                raise _damaged(os.fspath(path), f"{size} bytes is more than any kernel object has")
+            status = os.stat(path)
+            if status.st_size > _MAX_BYTES:
+                raise _damaged(os.fspath(path), f"{status.st_size} bytes is more than any kernel object has")
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                raise _damaged(os.fspath(path), "a device, not a file")
             data = Path(path).read_bytes()
         except OSError as error:
             raise BadInput(f"cannot read {os.fspath(path)}: {error.strerror}") from error

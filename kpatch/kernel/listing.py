@@ -20,6 +20,7 @@ from kpatch.kernel.symbols import SymbolTable, load_symbols, read_map
 __all__ = ["Listed", "Listing", "read_listing"]
 
 _READELF = b"Symbol table '"
+_KINDS = "give a vmlinux or vmlinuz, a module, a System.map, or the text of /proc/kallsyms or readelf -sW"
 
 
 class Listed(NamedTuple):
@@ -69,17 +70,22 @@ def read_listing(path: Path, objname: str) -> list[Listing]:
     Raises :class:`BadInput` when it holds no symbols.
     """
     try:
+        if not path.is_file():
+            raise BadInput(f"{path} is no file with symbols" if path.exists() else f"there is no {path}", _KINDS)
         with open(path, "rb") as file:
             head = file.read(80)
     except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+        raise BadInput(f"cannot read {path}: {error.strerror}", _KINDS) from error
     if head[:4] == c.ELF_MAGIC and head[16:18] in (b"\x01\x00", b"\x00\x01"):
         return [_of_object(ElfObject.read(path))]
     if _READELF in head:
         return [_of_readelf(path, objname)]
     if head[:1] in b"0123456789abcdefABCDEF" and b" " in head:
         return [*_own_module(path, objname), _of_table(read_map(path))]
-    image = _of_image(KernelImage.read(path))
+    try:
+        image = _of_image(KernelImage.read(path))
+    except BadInput as error:
+        raise BadInput(error.message, _KINDS) from error
     return [image] if objname == "vmlinux" else [Listing(), image]
 
 

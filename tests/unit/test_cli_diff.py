@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -58,6 +59,49 @@ def test_input_is_never_overwritten(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     patched.write_bytes(CHANGED.object("patched").read_bytes())
     assert _run(monkeypatch, original, patched, "-o", patched) == 1
     assert patched.read_bytes() == CHANGED.object("patched").read_bytes()
+
+
+def test_what_is_no_file_is_written_to_and_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert _run(monkeypatch, *_pair(CHANGED), "-o", pipe) == 0
+        assert os.read(reader, 4) == b"\x7fELF"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo(), "root would replace /dev/null"
+
+
+def test_a_link_stays_and_leads_to_the_output(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.o", tmp_path / "link.o"
+    link.symlink_to("target.o")
+    assert _run(monkeypatch, *_pair(CHANGED), "-o", link) == 0
+    assert link.is_symlink() and target.read_bytes()[:4] == b"\x7fELF"
+    assert _run(monkeypatch, *_pair(UNCHANGED), "-o", link) == 3
+    assert not target.exists()
+
+
+def test_no_file_is_read_and_written_or_written_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = tmp_path / "System.map"
+    names.write_text("ffffffff81000000 T _text\n")
+    again = tmp_path / "." / "out.o"
+    for options in (("-o", names), ("-o", tmp_path / "out.o", "--json", names), ("-o", again, "--json", again)):
+        assert _run(monkeypatch, *_pair(CHANGED), "--symbols", names, *options) == 1
+    assert list(tmp_path.iterdir()) == [names] and names.read_text().startswith("ffffffff81000000")
+
+
+@pytest.mark.parametrize(
+    "options", [("-o", ""), ("-o", "."), ("-o", "x.o", "--json", ""), ("-o", "x.o", "--object", "")]
+)
+def test_empty_names_are_bad_input(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = [path.resolve() for path in _pair(CHANGED)]
+    monkeypatch.chdir(tmp_path)
+    assert _run(monkeypatch, *pair, *options) == 1
+    assert "internal error" not in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_refusal_names_code_and_remedy(
