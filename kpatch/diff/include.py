@@ -45,6 +45,8 @@ class Inclusion:
         self.out = ElfObject(self.view.obj.machine, self.view.obj.order, self.view.obj.flags, self.view.obj.osabi)
         self.symbols: dict[Entity, Symbol] = {}
         self._undefined: dict[str, Symbol] = {}
+        #: what of the original the undefined names mean
+        self._named: dict[str, Entity] = {}
         self._address_taken: set[str] = set()
         self._copies: dict[tuple[Section, int], tuple[Section, int]] = {}
         #: the author's callback tables are copied whole
@@ -389,7 +391,7 @@ class Inclusion:
             return self._include_function(target), ref.offset
         self._check_freed(original, "init-code", "a function that the kernel frees after start")
         self._check_sealed(original, branch)
-        return self.undefined(original.name), ref.offset
+        return self._of_kernel(original), ref.offset
 
     def _has_landing_pad(self, function: Entity) -> bool:
         data = function.section.data
@@ -425,7 +427,7 @@ class Inclusion:
         if original is None or entity in self.comparer.changed_constants or self._leads_into_changed(entity):
             return self._include_object(entity)
         self._check_freed(original, "init-data", "data that the kernel frees after start")
-        return self.undefined(original.name)
+        return self._of_kernel(original)
 
     def _leads_into_changed(self, table: Entity) -> bool:
         """Whether it holds labels of changed code: the one of the running kernel leads into the old body."""
@@ -496,6 +498,19 @@ class Inclusion:
         return self.tables.fragment(target, offset) if size is None else (offset, offset + size)
 
     # -- symbols and pools ----------------------------------------------------------------
+
+    def _of_kernel(self, original: Entity) -> Symbol:
+        """The reference to ``original``; its name must mean one thing (``ld -r`` leaves local namesakes)."""
+        known = self._named.setdefault(original.name, original)
+        if known is not original:
+            self._refuse(
+                "ambiguous-name",
+                original.name,
+                original.section.name,
+                f"the new code refers to two different things of the running kernel called {original.name}",
+                "compare the objects of the source files before they are joined",
+            )
+        return self.undefined(original.name)
 
     def undefined(self, name: str) -> Symbol:
         """The out object's reference to ``name`` of the running kernel."""
