@@ -70,7 +70,9 @@ class Users:
     def _join_table(self, view: View, function: Entity, table: Section, offset: int) -> None:
         """A jump table leads its function into the middle of others (``foo.cold``)."""
         for _, _, ref in view.body(table, *view.pieces.piece(table, offset)).refs:
-            if isinstance(ref.target, Entity) and ref.target.is_function and ref.offset:
+            if not isinstance(ref.target, Entity) or not ref.target.is_function:
+                continue
+            if ref.offset or is_cold_child(ref.target.name):
                 self._join(function, ref.target)
 
     def _join_labels(self, view: View, function: Entity, table: Entity) -> None:
@@ -86,7 +88,9 @@ class Users:
             ref = view.ref(section, reloc)
             if ref.kind == "ext":
                 self.foreign_pointers.add(str(ref.target))
-            if isinstance(ref.target, Entity) and (ref.offset == 0 or not ref.target.is_function):
+            if not isinstance(ref.target, Entity) or (ref.target.is_function and ref.offset):
+                continue
+            if not is_cold_child(ref.target.name):  # only jump tables lead there
                 self.elsewhere.add(ref.target)
 
     def family(self, function: Entity) -> set[Entity]:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from kpatch.diff.changes import Changes, Users, labels_in
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, Ref, View
-from kpatch.diff.names import is_filled_when_linked, is_init_section
+from kpatch.diff.names import is_cold_child, is_filled_when_linked, is_init_section
 from kpatch.diff.result import DiffResult, Refusal
 from kpatch.diff.special import Entry, SpecialTables, blob_size
 from kpatch.elf import const as c
@@ -369,7 +369,8 @@ class Inclusion:
             if target in self.symbols and (special or ref.offset):
                 # An entry of the copy, or a jump inside of it: also where it is a copy of unchanged code.
                 return self.symbols[target], ref.offset
-            return self._function(target, ref, self._enters(section, field))
+            enters = self._enters(section, field) or is_cold_child(target.name)  # by a jump table
+            return self._function(target, ref, enters)
         if isinstance(target, Entity):
             return self._object(target), ref.offset
         assert isinstance(target, Section)

@@ -182,6 +182,8 @@ def test_calls_lead_to_new_bodies_and_pointers_to_the_originals(item: Item) -> N
     view = _view(_out(item))
     changed = {function.name for function in result.changed_functions}
     sealed = item.name.startswith("ibt-sealed")
+    parts = {function.name for function in result.changed_functions if not function.redirected}
+    assert not parts & set(result.references), "nothing redirects what enters an old part"
     for function in view.functions:
         body = view.body_of(function)
         for at, _, ref in body.refs:
