@@ -219,8 +219,7 @@ class _Propagation:
         )
         escapes = bool(self.users.pointers[function] or self.old_users.pointers[original])
         escapes |= function in self.users.elsewhere or original in self.old_users.elsewhere
-        local = original.symbol.bind == c.STB_LOCAL
-        if local and not escapes and (reachable or joined):
+        if original.is_local and not escapes and (reachable or joined):
             self.changes.parts.add(function)
             self._add(self.users.branches[function])
         else:
@@ -274,7 +273,7 @@ def labels_in(body: Body) -> list[Entity]:
 
 def is_constant_table(view: View, users: Users, entity: Entity) -> bool:
     """Whether a changed read-only object can be replaced together with all code that reads it."""
-    if entity.section.flags & c.SHF_WRITE or entity.symbol.bind != c.STB_LOCAL:
+    if entity.section.flags & c.SHF_WRITE or not entity.is_local:
         return False
     body = view.readable(entity)
     return (

@@ -61,6 +61,11 @@ class Entity:
     def size(self) -> int:
         return self.end - self.start
 
+    @property
+    def is_local(self) -> bool:
+        """Whether no other object can refer to it by name."""
+        return self.symbol.bind == c.STB_LOCAL
+
     def add_alias(self, symbol: Symbol) -> None:
         """Take a further symbol of the same place; the most visible one names it."""
         self.aliases.append(symbol)
@@ -195,7 +200,7 @@ class View:
         """Objects of one macro use, the compiler's constants, static tables of numbers and texts (``names.3``)."""
         if is_not_identity(entity.name):
             return True
-        if entity.symbol.bind != c.STB_LOCAL or entity.section.flags & c.SHF_WRITE:
+        if not entity.is_local or entity.section.flags & c.SHF_WRITE:
             return False
         if is_filled_when_linked(entity.section.name):
             return False

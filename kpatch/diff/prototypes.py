@@ -13,7 +13,6 @@ from kpatch.diff.changes import Users
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity
 from kpatch.diff.result import Refusal
-from kpatch.elf import const as c
 
 __all__ = ["check_prototypes"]
 
@@ -23,7 +22,7 @@ def check_prototypes(comparer: Comparer, users: tuple[Users, Users]) -> Iterator
     for patched, original in comparer.twins.original.items():
         if patched.is_function and _has_other_hash(original, patched):
             pairs = zip(users, (original, patched))
-            if original.symbol.bind != c.STB_LOCAL or any(_is_pointed_to(who, function) for who, function in pairs):
+            if not original.is_local or any(_is_pointed_to(who, function) for who, function in pairs):
                 yield Refusal(
                     "changed-prototype",
                     original.name,

@@ -56,6 +56,12 @@ class DiffResult:
     warnings: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
+    def refuse(self, code: str, symbol: str, section: str, message: str, remedy: str = "") -> None:
+        """Add a refusal, once."""
+        refusal = Refusal(code, symbol, section, message, remedy or "leave this part of the change out")
+        if refusal not in self.refusals:
+            self.refusals.append(refusal)
+
     def to_json(self) -> dict[str, Any]:
         """The result as plain data, for ``--json``."""
         return {

@@ -59,6 +59,11 @@ class SpecialTables:
         """The entries whose code lies in the code fragment ``section[start:stop]``."""
         return [entry for entry in self.by_fragment.get(section, ()) if start <= entry.site.offset < stop]
 
+    def entries_of_range(self, function: Entity, start: int, stop: int) -> list[Entry]:
+        """Those of ``function``, and those of places in ``start:stop`` that no function covers (its end)."""
+        entries = [*self.entries_of(function), *self.entries_in(function.section, start, stop + 1)]
+        return sorted(entries, key=lambda entry: (entry.section.name, entry.start))
+
     def entries_of_section(self, section: Section) -> list[Entry]:
         """All entries whose code lies in ``section``."""
         entries = list(self.by_fragment.get(section, ()))
