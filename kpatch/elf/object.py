@@ -25,6 +25,7 @@ _SYM = "IBBHQQ"
 _RELA = "QQq"
 _MAX_BYTES = 1 << 30
 _MAX_ALIGN = 1 << 21
+_MAX_NAME = 1 << 14
 
 
 class Symbol:
@@ -338,11 +339,11 @@ class _Reader:
         return self.data[header.offset : header.offset + header.size]
 
     def _name_at(self, table: bytes, offset: int) -> str:
-        end = table.find(b"\0", offset)
+        end = table.find(b"\0", offset, offset + _MAX_NAME)
         if offset >= len(table) or end < 0:
             if offset == 0:
                 return ""
-            raise self.fail("a name lies outside of its string table")
+            raise self.fail("a name lies outside of its string table, or has no end")
         return table[offset:end].decode("utf-8", "surrogateescape")
 
     def _make_sections(self, obj: ElfObject, headers: list[_Header], names: bytes) -> None:

@@ -32,6 +32,8 @@ _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
 _SYM = "<IBBHQQ"
 _STT_FUNC = 2
 _PF_X = 1
+_LONGEST_NAME = 4096
+"""Bytes; KSYM_NAME_LEN is 512.  Bounds what damaged names can take."""
 _UTS_FIELD = 65
 """Bytes of each string in ``struct new_utsname`` (include/uapi/linux/utsname.h)."""
 
@@ -173,8 +175,10 @@ class KernelImage:
         strings = bytes(self.data[strings_at : strings_at + strings_size])
         found = []
         for name, info, _, section, value, _ in struct.iter_unpack(_SYM, self.data[start : start + size - size % 24]):
-            text = strings[name : strings.find(b"\0", name)].decode("utf-8", "replace") if name else ""
-            found.append((text, info, section, value))
+            end = strings.find(b"\0", name, name + _LONGEST_NAME)
+            if end < 0:
+                raise BadInput(f"{self.where}: the names of its symbol table are damaged", REMEDY)
+            found.append((strings[name:end].decode("utf-8", "replace"), info, section, value))
         return found
 
     def symbol_table(self) -> RawSymbols | None:

@@ -16,6 +16,8 @@ Only ``token_table`` and ``token_index`` have a shape of their own; all else is 
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import NamedTuple
@@ -81,32 +83,40 @@ def _token_tables(image: KernelImage) -> Iterator[tuple[int, list[str], int]]:
 
 
 def _name_tables(data: memoryview, token_table: int) -> Iterator[_Names]:
-    """Places where names and their markers may lie, to the left of the token table."""
-    buffer, at = data.obj, token_table
-    lowest = max(0, token_table - 4 * _MOST_SYMBOLS)
-    # markers[0] is 0, all others are not: look for the nearest aligned zero word to the left.
-    while (at := buffer.rfind(b"\0\0\0\0", lowest, at + 3)) >= 0:  # type: ignore[attr-defined]
-        if (token_table - at) % 4 == 0:
-            last_values = _increasing(data[at:token_table])
-            # What follows the markers may look like more of them: try a few shorter runs too.
-            for blocks in range(len(last_values), max(len(last_values) - 3, 1), -1):
-                yield from _names_before(data, at, blocks, last_values)
-        at -= 1
+    """Places where names and their markers may lie, to the left of the token table, nearest first."""
+    length = min(token_table // 4, _MOST_SYMBOLS)
+    words = array("I", bytes(data[token_table - 4 * length : token_table]))
+    if sys.byteorder == "big":
+        words.byteswap()
+    for at in range(length - 2, -1, -1):
+        # markers[0] is 0, all others are not.
+        if words[at] or not _is_block(words[at + 1]):
+            continue
+        for blocks in _possible_blocks(4 * (length - at)):
+            if all(_is_block(words[last + 1] - words[last]) for last in range(at, at + blocks - 1)):
+                yield from _names_before(data, token_table - 4 * (length - at), words[at : at + blocks])
 
 
-def _increasing(words: memoryview) -> list[int]:
-    """The values that the words begin with, as long as they grow as markers do."""
-    values = [0]
-    for (value,) in struct.iter_unpack("<I", words[4 : len(words) & ~3]):
-        if not 2 * _TOKENS <= value - values[-1] <= _LONGEST_BLOCK:
-            break
-        values.append(value)
-    return values
+def _is_block(size: int) -> bool:
+    """Whether 256 names can take ``size`` bytes."""
+    return 2 * _TOKENS <= size <= _LONGEST_BLOCK
 
 
-def _names_before(data: memoryview, markers: int, blocks: int, values: list[int]) -> Iterator[_Names]:
-    """Name tables that end where the markers start and have ``blocks`` markers."""
-    latest = markers - values[blocks - 1]
+def _possible_blocks(distance: int) -> Iterator[int]:
+    """How many markers there can be when the token table begins ``distance`` bytes behind the first one.
+
+    Between them lie only padding and, in 6.2 and 6.3, three bytes for each symbol (``seqs_of_names``).
+    """
+    for blocks in (distance // 4, distance // 4 - 1):
+        if blocks > 1:
+            yield blocks
+    most = (distance + 3 * (_TOKENS - 1)) // (4 + 3 * _TOKENS)
+    yield from range(max((distance - 14 - 1) // (4 + 3 * _TOKENS) + 1, 2), most + 1)
+
+
+def _names_before(data: memoryview, markers: int, values: array[int]) -> Iterator[_Names]:
+    """Name tables that end where the markers start, which hold ``values``."""
+    latest, blocks = markers - values[-1], len(values)
     for start in range(latest - (latest - markers) % 4, max(latest - _LONGEST_BLOCK, 16), -4):
         for label in (start - 8, start - 4):
             (count,) = struct.unpack_from("<I", data, label)
@@ -115,11 +125,11 @@ def _names_before(data: memoryview, markers: int, blocks: int, values: list[int]
 
 
 def _walk(data: memoryview, at: int, names: int) -> int:
-    """The file offset behind ``names`` names that start at ``at``; 0 when one has no length."""
+    """The file offset behind ``names`` names that start at ``at``; 0 when one has no length or lies outside."""
     for _ in range(names):
-        length = data[at]
-        if length == 0:
+        if at + 1 >= len(data) or data[at] == 0:
             return 0
+        length = data[at]
         at += 1
         if length & 0x80:
             length = length & 0x7F | data[at] << 7
@@ -172,4 +182,4 @@ def _plausible(image: KernelImage, texts: list[str], addresses: list[int]) -> bo
         start = addresses[texts.index("T_text")]
     except ValueError:
         return False
-    return start == min(start for start, _ in image.text_ranges)
+    return start == min((start for start, _ in image.text_ranges), default=None)

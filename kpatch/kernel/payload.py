@@ -20,8 +20,11 @@ from kpatch.run import run
 
 __all__ = ["LARGEST_KERNEL", "REMEDY", "is_bzimage", "unpack"]
 
-LARGEST_KERNEL = 1 << 30
-"""Bytes; no kernel unpacks to more.  Bounds what a damaged size field can make us do."""
+LARGEST_KERNEL = 3 << 27
+"""Bytes; no kernel unpacks to more.  Bounds what a damaged image can make us do: unpacking takes twice as much."""
+
+_LARGEST_DICTIONARY = 1 << 28
+"""Bytes; kernels are packed with at most 128 MiB (scripts/xz_wrap.sh, zstd -22)."""
 
 REMEDY = "copy the image again from the kernel package, or name another with --image"
 _PROTOCOL_WITH_PAYLOAD = 0x208
@@ -68,11 +71,12 @@ def _payload(data: bytes, where: str) -> bytes:
 
 
 def _xz(payload: bytes) -> bytes:
-    return _all_of(lzma.LZMADecompressor(), payload)
+    return _all_of(lzma.LZMADecompressor(memlimit=_LARGEST_DICTIONARY), payload)
 
 
 def _lzma(payload: bytes) -> bytes:
-    return _all_of(lzma.LZMADecompressor(lzma.FORMAT_ALONE), payload, may_lack_end=True)
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_LARGEST_DICTIONARY)
+    return _all_of(unpacker, payload, may_lack_end=True)
 
 
 def _bzip2(payload: bytes) -> bytes:
@@ -117,7 +121,7 @@ def _by_program(*argv: str) -> Callable[[bytes], bytes]:
 
 _FORMATS: list[tuple[bytes, str, Callable[[bytes], bytes]]] = [
     (b"\xfd7zXZ\0", "xz", _xz),
-    (b"\x28\xb5\x2f\xfd", "zstd", _by_program("zstd", "-q", "-d", "-f", "--memory=2048MB")),
+    (b"\x28\xb5\x2f\xfd", "zstd", _by_program("zstd", "-q", "-d", "-f", f"--memory={_LARGEST_DICTIONARY >> 20}MB")),
     (b"\x1f\x8b", "gzip", _gzip),
     (b"BZh", "bzip2", _bzip2),
     (b"\x5d\0\0", "lzma", _lzma),

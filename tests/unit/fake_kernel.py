@@ -101,6 +101,25 @@ def vmlinux(tables: bytes, text: bytes = b"\xcc" * 0x1000) -> bytes:
     return (header + program).ljust(text_at, b"\0") + text + rodata + note
 
 
+def with_symbols(kernel: bytes, names: bytes, places: Sequence[int]) -> bytes:
+    """``kernel`` with a symbol table of functions whose names begin at ``places`` of the string table ``names``."""
+    symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", at, 0x12, 0, 1, BASE + 16 * at, 16) for at in places)
+    rows = [
+        (0, 0, 0, 0, 0, 0, 0),
+        (1, 6, BASE, 0x1000, 0x1000, 0, 0),
+        (2, 0, 0, len(kernel), len(symbols), 3, 24),
+        (3, 0, 0, len(kernel) + len(symbols), len(names), 0, 0),
+    ]
+    table = b"".join(
+        struct.pack("<IIQQQQIIQQ", 0, kind, flags, address, offset, size, link, 0, 1, entry)
+        for kind, flags, address, offset, size, link, entry in rows
+    )
+    out = bytearray(kernel + symbols + names + table)
+    struct.pack_into("<Q", out, 40, len(out) - len(table))
+    struct.pack_into("<HHH", out, 58, 64, len(rows), 3)
+    return bytes(out)
+
+
 def bzimage(kernel: bytes, payload: bytes | None = None) -> bytes:
     """``kernel`` as the xz payload of a bzImage (or ``payload`` as it is)."""
     if payload is None:

@@ -138,6 +138,14 @@ def test_symbol_of_a_section_that_does_not_exist_is_told() -> None:
         ElfObject.parse(obj.to_bytes())
 
 
+def test_names_without_end_are_told() -> None:
+    """Thousands of symbols, each with most of a string table for a name, are more than the memory holds."""
+    obj = _object()
+    obj.add_symbol(Symbol("x" * 20000, obj.sections[0]))
+    with pytest.raises(BadInput, match="has no end"):
+        ElfObject.parse(obj.to_bytes())
+
+
 def test_special_section_indexes_are_kept() -> None:
     obj = _object()
     obj.add_symbol(Symbol("absolute", None, 0x1234, shndx=c.SHN_ABS))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kpatch.errors import BadInput
+from kpatch.kernel import payload
 from kpatch.kernel.image import KernelImage
 from kpatch.kernel.notes import build_id
 from kpatch.kernel.symbols import load_symbols
@@ -78,6 +79,20 @@ def test_a_size_field_beyond_reason_is_refused(tmp_path: Path) -> None:
     payload = b"\x28\xb5\x2f\xfd" + bytes(64) + struct.pack("<I", 0xFFFFFFF0)
     with pytest.raises(BadInput, match="claims to unpack to"):
         KernelImage.read(_file(tmp_path, fake.bzimage(b"", payload)))
+
+
+def test_a_dictionary_beyond_reason_is_refused(tmp_path: Path) -> None:
+    packed = bytearray(lzma.compress(KERNEL, lzma.FORMAT_ALONE))
+    struct.pack_into("<I", packed, 1, 0xFFFF0000)
+    with pytest.raises(BadInput, match=r"(?i)memory"):
+        KernelImage.read(_file(tmp_path, fake.bzimage(b"", bytes(packed))))
+
+
+def test_a_payload_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(payload, "LARGEST_KERNEL", len(KERNEL) - 1)
+    for packer in ("xz", "lzma", "bzip2", "gzip"):
+        with pytest.raises(BadInput, match="unpacks to more than"):
+            KernelImage.read(_file(tmp_path, fake.bzimage(b"", PACKERS[packer]())))
 
 
 def test_other_machines_and_other_files_are_told(tmp_path: Path) -> None:

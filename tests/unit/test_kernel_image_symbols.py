@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,45 @@ def test_tables_cut_off_are_told_not_crashed_on(layout: str) -> None:
                 assert error.hint
             else:
                 assert table.unique("_text"), "only tables that lost nothing of value may be read"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_damaged_byte_of_the_tables_is_told_or_does_not_matter(layout: str) -> None:
+    tables = fake.kallsyms_tables(fake.many_symbols(), layout, fake.RODATA)
+    for at in range(0, len(tables), 41):
+        for value in (0, 0xFF):
+            damaged = tables[:at] + bytes([value]) + tables[at + 1 :]
+            try:
+                load_symbols(KernelImage(fake.vmlinux(damaged), "damaged", "0" * 64))
+            except BadInput as error:
+                assert error.hint
+
+
+def test_an_image_without_code_has_no_symbols() -> None:
+    kernel = bytearray(fake.vmlinux(fake.kallsyms_tables(fake.many_symbols(), "6.2", fake.RODATA)))
+    struct.pack_into("<I", kernel, 64 + 4, 4)
+    with pytest.raises(BadInput, match="no kallsyms tables"):
+        load_symbols(KernelImage(bytes(kernel), "damaged", "0" * 64))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_looking_for_damaged_tables_takes_seconds_not_minutes(layout: str) -> None:
+    tables = fake.kallsyms_tables(fake.many_symbols(), layout, fake.RODATA)
+    before = bytes(1 << 20) + struct.pack("<II", 0, 1000) * (1 << 15)
+    damaged = before + tables.replace(b"function_5", b"\0" * 10).replace(b"\x815", bytes(2))
+    begin = time.process_time()
+    with pytest.raises(BadInput):
+        load_symbols(KernelImage(fake.vmlinux(damaged), "damaged", "0" * 64))
+    assert time.process_time() - begin < 5, "seconds of the processor"
+
+
+def test_the_symbol_table_of_an_image_is_read_and_names_without_end_are_told() -> None:
+    kernel = fake.vmlinux(b"")
+    image = KernelImage(fake.with_symbols(kernel, b"\0one\0two\0", (1, 5)), "vmlinux", "0" * 64)
+    assert load_symbols(image).names == ["one", "two"]
+    endless = fake.with_symbols(kernel, b"\0" + b"x" * 10000 + b"\0", range(1, 1000))
+    with pytest.raises(BadInput, match="names of its symbol table"):
+        load_symbols(KernelImage(endless, "vmlinux", "0" * 64))
 
 
 def _table() -> SymbolTable:
