@@ -1,7 +1,7 @@
 """Entries of special sections, by the code that each belongs to.
 
 The size of an entry comes from the object: ``sh_entsize``, or the one of the sizes that
-kernels have used with which every entry begins with a reference to code.
+kernels have used; with it, every entry begins with a reference to code.
 """
 
 from __future__ import annotations
@@ -149,13 +149,12 @@ def blob_size(entry: Entry, slot: int) -> int | None:
 
 def entry_size(view: View, special: Special, section: Section) -> int:
     """Bytes of one entry of ``section``. Raises Unpatchable when the object does not tell."""
-    if section.entsize > 1 and section.size % section.entsize == 0:
+    if section.entsize > 1 and _begin_with_code(view, special, section, section.entsize):
         return section.entsize
     for size in special.sizes:
         if _fits(view, special, section, size):
             return size
-    sites = len(view.relocs_between(section, 0, section.size))
-    if 0 < sites <= 3:
+    if _is_of_one_function(view, special, section):
         return section.size
     raise Unpatchable(
         f"the entries of section {section.name} ({section.size} bytes) have none of the known sizes {special.sizes}",
@@ -163,23 +162,34 @@ def entry_size(view: View, special: Special, section: Section) -> int:
     )
 
 
-def _fits(view: View, special: Special, section: Section, size: int) -> bool:
-    tail = section.size % size
-    if tail and not special.short_tail:
+def _begin_with_code(view: View, special: Special, section: Section, size: int) -> bool:
+    """Whether entries of ``size`` bytes fill the section, each with a reference to code where it must have one."""
+    if section.size % size and not special.short_tail:
         return False
-    pattern = None
-    for start in range(0, section.size, size):
-        relocs = view.relocs_between(section, start, start + size)
-        slots = tuple((reloc.offset - start, reloc.type) for reloc in relocs)
-        if not slots or slots[0][0] != special.site or not _is_code(view, section, special, start):
-            return False
-        if pattern is not None and slots != pattern:
-            return False
-        pattern = slots
-    return True
+    starts = range(0, section.size, size)
+    return all(_is_code(view, section, special, start) for start in starts)
+
+
+def _fits(view: View, special: Special, section: Section, size: int) -> bool:
+    """Whether entries of ``size`` bytes also look alike, and refer to nothing before the code."""
+    if not _begin_with_code(view, special, section, size):
+        return False
+    patterns = {
+        tuple((reloc.offset - start, reloc.type) for reloc in view.relocs_between(section, start, start + size))
+        for start in range(0, section.size, size)
+    }
+    return len(patterns) == 1 and next(iter(patterns))[0][0] == special.site
+
+
+def _is_of_one_function(view: View, special: Special, section: Section) -> bool:
+    """Whether it does not matter where entries begin: all belong to one function, and no field must be found."""
+    if special.key or any(special.blobs.values()) or not _begin_with_code(view, special, section, section.size):
+        return False
+    refs = [view.ref(section, reloc) for reloc in view.relocs_between(section, 0, section.size)]
+    return len({ref.target for ref in refs if isinstance(ref.target, Entity) and ref.target.is_function}) == 1
 
 
 def _is_code(view: View, section: Section, special: Special, start: int) -> bool:
-    reloc = view.relocs_between(section, start + special.site, start + special.site + 1)[0]
-    target = reloc.symbol.section
+    relocs = view.relocs_between(section, start + special.site, start + special.site + 1)
+    target = relocs[0].symbol.section if relocs else None
     return target is not None and target.is_text and target.name != ".fixup"

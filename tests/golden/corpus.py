@@ -3,6 +3,7 @@
 Each ``src/NAME.c`` is compiled twice, without and with ``-DPATCHED``.  Its first comment tells what it
 shows and what must come out; a key with a compiler in parentheses holds for that compiler only::
 
+    shows: what it is a pair for, in the words of :mod:`tests.golden.points`
     status: changed | unchanged | refused
     changed: functions whose callers are redirected
     parts: functions that change with them, without a redirection of their own
@@ -14,7 +15,7 @@ shows and what must come out; a key with a compiler in parentheses holds for tha
     flags: further compiler flags
     objtool: actions of the kernel's objtool, named by the environment variable OBJTOOL, that come behind the compiler
     object: vmlinux (default) or the name of a module
-    compilers: those that make the construct; all, unless said
+    compilers: those that make the construct; gcc and clang, unless said
 
 ``python -m tests.golden.corpus`` compiles everything anew and writes what the differ says to ``expected/``.
 """
@@ -48,7 +49,9 @@ _COMMON = (
 COMPILERS = {
     "gcc": ("gcc-12", f"{_COMMON} -mrecord-mcount -fno-ipa-icf -fconserve-stack -fcf-protection=none"),
     "clang": ("clang", f"{_COMMON} -Wno-gnu -fcf-protection=none"),
+    "kcfi": ("clang-19", f"{_COMMON} -Wno-gnu -fcf-protection=none -fsanitize=kcfi"),
 }
+_UNLESS_SAID = "gcc clang"
 _KEY = re.compile(r"^ \* (\w+)(?:\((\w+)\))?: ?(.*)$", re.M)
 
 
@@ -111,7 +114,7 @@ def items() -> list[Item]:
     """All pairs, in a fixed order."""
     found = []
     for source in sorted(SOURCES.glob("*.c")):
-        wanted = _keys_of(source).get(("compilers", ""), " ".join(COMPILERS)).split()
+        wanted = _keys_of(source).get(("compilers", ""), _UNLESS_SAID).split()
         found += [Item(source.stem, compiler) for compiler in wanted]
     return found
 

@@ -2,6 +2,7 @@
 /*
  * Callbacks alone make a hot patch: they may set data.
  *
+ * shows: callbacks
  * status: changed
  * author: callbacks in the patched object
  * flags: -Istubs -I../../../kmod/patch

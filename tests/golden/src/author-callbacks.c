@@ -2,6 +2,7 @@
 /*
  * Callbacks beside a change: their table and they themselves are part of the hot patch.
  *
+ * shows: callbacks closure
  * status: changed
  * author: callbacks in the patched object
  * flags: -Istubs -I../../../kmod/patch

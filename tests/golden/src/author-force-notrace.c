@@ -2,6 +2,7 @@
 /*
  * The mark takes no address: a function that cannot be hooked stays one that is only called.
  *
+ * shows: force no-fentry
  * status: changed
  * flags: -Istubs -I../../../kmod/patch
  * changed: f

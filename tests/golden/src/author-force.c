@@ -2,6 +2,7 @@
 /*
  * The function may be in use when it is switched; its local part gets the mark as well.
  *
+ * shows: force
  * status: changed
  * compilers: gcc
  * flags: -Istubs -I../../../kmod/patch

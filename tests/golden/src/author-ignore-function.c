@@ -2,6 +2,7 @@
 /*
  * The author says that the changed start-up code does not matter.
  *
+ * shows: ignore-function
  * status: changed
  * flags: -Istubs -I../../../kmod/patch
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * The author names another section than the one that changes.
  *
+ * shows: ignore-section
  * status: refused
  * flags: -Istubs -I../../../kmod/patch
  * refusals: changed-data:limit

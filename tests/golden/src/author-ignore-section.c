@@ -2,6 +2,7 @@
 /*
  * The author says that the changed data of a section does not matter.
  *
+ * shows: ignore-section
  * status: changed
  * flags: -Istubs -I../../../kmod/patch
  * changed: f

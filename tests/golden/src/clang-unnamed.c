@@ -2,6 +2,7 @@
 /*
  * clang's unnamed constants, numbered anew.
  *
+ * shows: clang-unnamed
  * status: changed
  * compilers: clang
  * changed: f

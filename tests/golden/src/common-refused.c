@@ -2,6 +2,7 @@
 /*
  * A common symbol has no place of its own.
  *
+ * shows: section-symbol
  * status: refused
  * compilers: gcc
  * flags: -fcommon

@@ -2,6 +2,7 @@
 /*
  * A function and a variable get another alignment: nothing that runs differs.
  *
+ * shows: alignment
  * status: unchanged
  */
 #include "kernel.h"

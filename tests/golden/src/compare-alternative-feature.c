@@ -2,6 +2,7 @@
 /*
  * Only the feature of an alternative changes.
  *
+ * shows: alternatives altinstructions
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * A new function before others moves their replacements; nothing else changes.
  *
+ * shows: alternatives altinstr_replacement
  * status: changed
  * changed: f
  * new: added

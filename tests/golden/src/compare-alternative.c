@@ -2,6 +2,7 @@
 /*
  * Only the replacement of an alternative changes; the code in the text section stays.
  *
+ * shows: alternatives altinstr_replacement
  * status: changed
  * changed: f
  */

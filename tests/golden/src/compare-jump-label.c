@@ -2,6 +2,7 @@
 /*
  * A branch goes to another static key.
  *
+ * shows: jump-label jump_table
  * status: changed
  * changed: f
  */

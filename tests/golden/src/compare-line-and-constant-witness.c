@@ -2,6 +2,7 @@
 /*
  * Lines move by two, and a code in a message without __FILE__ changes by two as well.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Lines move by 5, and a number in a message with __FILE__ changes by another distance.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

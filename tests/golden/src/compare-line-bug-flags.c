@@ -2,6 +2,7 @@
 /*
  * Lines move, and a WARN() gets other flags: that is a change.
  *
+ * shows: line-warn
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Lines move: WARN() and BUG() tell another number, the code is the same.
  *
+ * shows: line-warn
  * status: unchanged
  */
 #include "kernel.h"

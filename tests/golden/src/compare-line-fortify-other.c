@@ -2,6 +2,7 @@
 /*
  * A text changes that ends like the one of a checked memcpy(), or names another member.
  *
+ * shows: line-printk strings
  * status: changed
  * changed: f g
  */

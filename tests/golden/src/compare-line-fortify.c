@@ -2,6 +2,7 @@
 /*
  * Lines move: what a checked memcpy() says of itself has the number in its text.
  *
+ * shows: line-printk strings
  * status: unchanged
  */
 #include "kernel.h"

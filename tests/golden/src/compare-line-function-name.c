@@ -2,6 +2,7 @@
 /*
  * Lines move: a message with __func__ and __LINE__.
  *
+ * shows: line-printk
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * Lines move and the function changes beside its might_sleep().
  *
+ * shows: line-might-sleep
  * status: changed
  * changed: g
  */

@@ -2,6 +2,7 @@
 /*
  * Lines move: might_sleep() takes another number.
  *
+ * shows: line-might-sleep
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * A number changes that goes to an ordinary function, near a message with a line number.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

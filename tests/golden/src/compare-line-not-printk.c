@@ -2,6 +2,7 @@
 /*
  * A constant in a message's argument changes while no line moves.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

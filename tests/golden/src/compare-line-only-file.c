@@ -2,6 +2,7 @@
 /*
  * A message with __FILE__, whose number is no line: it changes.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * The number that goes to __might_resched() besides the line changes.
  *
+ * shows: line-might-sleep
  * status: changed
  * changed: f
  */

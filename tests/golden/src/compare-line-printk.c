@@ -2,6 +2,7 @@
 /*
  * Lines move: a message with __FILE__ and __LINE__ tells another number.
  *
+ * shows: line-printk
  * status: unchanged
  */
 #include "kernel.h"

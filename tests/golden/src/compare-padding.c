@@ -2,6 +2,7 @@
 /*
  * Padding behind a function in a section of its own is not part of it.
  *
+ * shows: padding
  * status: unchanged
  */
 #include "kernel.h"

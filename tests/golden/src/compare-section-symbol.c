@@ -2,6 +2,7 @@
 /*
  * The same reference, spelled by a symbol and by its section: no change.
  *
+ * shows: section-symbol
  * status: unchanged
  */
 #include "kernel.h"

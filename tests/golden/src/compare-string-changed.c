@@ -2,6 +2,7 @@
 /*
  * A string that the function prints changes.
  *
+ * shows: strings
  * status: changed
  * changed: f
  */

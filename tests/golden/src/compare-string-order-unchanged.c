@@ -2,6 +2,7 @@
 /*
  * The functions swap places, and with them all strings in their section.
  *
+ * shows: strings
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * A new string before the others moves them: same contents, no change.
  *
+ * shows: strings
  * status: changed
  * changed: f
  */

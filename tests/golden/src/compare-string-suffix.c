@@ -2,6 +2,7 @@
 /*
  * Strings that share their end may be merged: what counts is where the reference leads.
  *
+ * shows: strings
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Only foo.cold changes: foo jumps to it, and is redirected.
  *
+ * shows: cold reached
  * status: changed
  * compilers: gcc
  * changed: foo

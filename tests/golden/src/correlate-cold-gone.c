@@ -2,6 +2,7 @@
 /*
  * foo.cold goes away: its old body may still be on a stack.
  *
+ * shows: cold reached
  * status: changed
  * compilers: gcc
  * changed: foo

@@ -2,6 +2,7 @@
 /*
  * foo changes and foo.cold does not: it runs on the stack frame of foo, and goes with it.
  *
+ * shows: cold reached
  * status: changed
  * compilers: gcc
  * changed: f

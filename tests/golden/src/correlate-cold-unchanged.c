@@ -2,6 +2,7 @@
 /*
  * foo.cold is the same code, and so is foo.
  *
+ * shows: cold
  * status: unchanged
  * compilers: gcc
  */

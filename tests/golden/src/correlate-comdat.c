@@ -2,6 +2,7 @@
 /*
  * An inline function that several objects may hold (COMDAT): it is changed, and so is its user.
  *
+ * shows: comdat
  * status: changed
  * changed: shared
  */

@@ -2,6 +2,7 @@
 /*
  * The function is no longer cloned for a constant: its callers change to a new one.
  *
+ * shows: constprop
  * status: changed
  * compilers: gcc
  * changed: a b

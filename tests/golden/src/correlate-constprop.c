@@ -2,6 +2,7 @@
 /*
  * gcc clones a function for a constant; the clone changes with its source.
  *
+ * shows: constprop
  * status: changed
  * compilers: gcc
  * changed: f.constprop.0

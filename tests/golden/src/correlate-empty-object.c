@@ -3,6 +3,7 @@
  * Objects of no bytes (lock classes without lockdep) lie where other variables begin: a variable is not copied for it,
  * and a new variable at such a place changes no code.
  *
+ * shows: changed-data
  * status: changed
  * flags: -fno-data-sections
  * changed: f

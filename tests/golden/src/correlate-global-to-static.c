@@ -2,6 +2,7 @@
 /*
  * A function and a variable become local to the object; the function changes too.
  *
+ * shows: static-global
  * status: changed
  * changed: helper
  */

@@ -2,6 +2,7 @@
 /*
  * gcc takes a parameter apart; only the number of the clone may change.
  *
+ * shows: isra
  * status: changed
  * compilers: gcc
  * changed: f.isra.0

@@ -2,6 +2,7 @@
 /*
  * A switch by jump table: two cases swap, the code of the cases stays.
  *
+ * shows: jump-table
  * status: changed
  * flags: -fjump-tables
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * A switch by jump table beside a changed function.
  *
+ * shows: jump-table
  * status: changed
  * flags: -fjump-tables
  * changed: g

@@ -2,6 +2,7 @@
 /*
  * A switch by jump table: a case changes.
  *
+ * shows: jump-table
  * status: changed
  * flags: -fjump-tables
  * changed: f

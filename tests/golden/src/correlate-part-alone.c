@@ -2,6 +2,7 @@
 /*
  * Only foo.part.0 changes; its callers, foo among them, enter it through its own hook.
  *
+ * shows: part reached
  * status: changed
  * compilers: gcc
  * changed: foo.part.0 foo

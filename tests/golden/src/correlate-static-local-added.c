@@ -2,6 +2,7 @@
 /*
  * A new static local before an old one of the same name, in another function: the old one is referred to.
  *
+ * shows: static-local
  * status: changed
  * changed: newer older
  * data(gcc): count.1

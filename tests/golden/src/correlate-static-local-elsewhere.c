@@ -2,6 +2,7 @@
 /*
  * One function loses its variable, another one gets one of the same name and size.
  *
+ * shows: static-local
  * status: refused
  * compilers: gcc
  * refusals: ambiguous-static-local:count.0

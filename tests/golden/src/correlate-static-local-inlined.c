@@ -2,6 +2,7 @@
 /*
  * The function that holds the variable is inlined no more: its code moves, the variable stays.
  *
+ * shows: static-local
  * status: changed
  * changed: a b
  * new: helper

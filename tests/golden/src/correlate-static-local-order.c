@@ -2,6 +2,7 @@
 /*
  * Two functions, each with a variable of one name, swap places; nothing changes.
  *
+ * shows: static-local
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * The variable gets another name: it is a new one, and the old value is lost without a word from the author.
  *
+ * shows: static-local
  * status: changed
  * changed: f
  * data(gcc): sum.0

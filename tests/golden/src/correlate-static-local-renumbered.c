@@ -2,6 +2,7 @@
 /*
  * A static local before it goes away: the number of the other one changes, not its identity.
  *
+ * shows: static-local
  * status: changed
  * changed: user
  */

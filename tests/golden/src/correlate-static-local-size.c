@@ -2,6 +2,7 @@
 /*
  * A static local grows: its old contents have no room.
  *
+ * shows: static-local changed-data
  * status: refused
  * refusals(gcc): changed-data:table.0
  * refusals(clang): changed-data:f.table

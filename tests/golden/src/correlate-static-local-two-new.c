@@ -2,6 +2,7 @@
 /*
  * clang numbers the second variable of a name: a new one before it must not take its place.
  *
+ * shows: static-local
  * status: refused
  * refusals(gcc): ambiguous-static-local:count.0 ambiguous-static-local:count.1
  * refusals(clang): ambiguous-static-local:f.count ambiguous-static-local:f.count.1

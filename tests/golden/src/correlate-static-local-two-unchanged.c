@@ -2,6 +2,7 @@
 /*
  * Two variables of one name in one function that stays the same: the caller can change.
  *
+ * shows: static-local
  * status: changed
  * changed: g
  */

@@ -2,6 +2,7 @@
 /*
  * A function becomes visible to other objects; its code stays.
  *
+ * shows: static-global
  * status: unchanged
  * flags: -fno-inline
  */

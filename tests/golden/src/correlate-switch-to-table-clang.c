@@ -2,6 +2,7 @@
 /*
  * clang makes a table of a switch over constants; one value changes.
  *
+ * shows: cswtch
  * status: changed
  * compilers: clang
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * gcc makes a table of a switch over constants; one value changes.
  *
+ * shows: cswtch
  * status: changed
  * compilers: gcc
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * A function moves to .text.unlikely and changes.
  *
+ * shows: text-moves
  * status: changed
  * changed: a
  */

@@ -2,6 +2,7 @@
 /*
  * A function moves between .text, .text.unlikely and .text.hot: the code is the same.
  *
+ * shows: text-moves
  * status: unchanged
  */
 #include "kernel.h"

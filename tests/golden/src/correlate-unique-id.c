@@ -2,6 +2,7 @@
 /*
  * The number that __UNIQUE_ID_ ends with depends on everything above it.
  *
+ * shows: unique-id
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * A weak function changes; the kernel may run another one of that name.
  *
+ * shows: static-global
  * status: changed
  * changed: f
  */

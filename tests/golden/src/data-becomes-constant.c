@@ -2,6 +2,7 @@
 /*
  * A variable becomes constant, its value and all code stay.
  *
+ * shows: changed-data
  * status: unchanged
  * compilers: gcc
  */

@@ -2,6 +2,7 @@
 /*
  * The initial value of a variable changes: it does not reach a running kernel.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:limit
  */

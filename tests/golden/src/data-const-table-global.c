@@ -2,6 +2,7 @@
 /*
  * A table of constants changes that other objects may read.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:table
  */

@@ -2,6 +2,7 @@
 /*
  * A table of constants gets more entries, and the code that reads it a new limit.
  *
+ * shows: changed-data
  * status: changed
  * changed: f
  * data: table

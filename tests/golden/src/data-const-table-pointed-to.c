@@ -2,6 +2,7 @@
 /*
  * A table of constants changes that data points to: nobody knows who reads it.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:table
  */

@@ -2,6 +2,7 @@
 /*
  * A table of constants changes: it is copied with all code that reads it.
  *
+ * shows: changed-data
  * status: changed
  * changed: f g
  * data: table

@@ -2,6 +2,7 @@
 /*
  * Without -fdata-sections clang's table of the switch lies nameless behind another object: its change is seen.
  *
+ * shows: cswtch
  * status: changed
  * compilers: clang
  * flags: -fno-function-sections -fno-data-sections

@@ -2,6 +2,7 @@
 /*
  * A function of a table of operations changes: the table stays, the function is redirected.
  *
+ * shows: changed-data pointer
  * status: changed
  * changed: closed
  */

@@ -2,6 +2,7 @@
 /*
  * A table of operations gets another function: running objects point to it.
  *
+ * shows: changed-data pointer
  * status: refused
  * refusals: changed-data:operations
  */

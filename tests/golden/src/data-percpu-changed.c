@@ -2,6 +2,7 @@
 /*
  * A per-CPU variable gets another initial value.
  *
+ * shows: percpu changed-data
  * status: refused
  * refusals: changed-data:hits
  */

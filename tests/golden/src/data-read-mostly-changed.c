@@ -2,6 +2,7 @@
 /*
  * A variable in .data..read_mostly gets another initial value.
  *
+ * shows: read-mostly changed-data
  * status: refused
  * refusals: changed-data:limit
  */

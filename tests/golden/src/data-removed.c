@@ -2,6 +2,7 @@
 /*
  * A variable goes away with its user's code.
  *
+ * shows: changed-data
  * status: changed
  * changed: f
  */

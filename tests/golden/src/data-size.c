@@ -2,6 +2,7 @@
 /*
  * A variable grows: running code and other objects know the old one.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:table
  */

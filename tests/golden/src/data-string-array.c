@@ -2,6 +2,7 @@
 /*
  * A text in an array of its own, read by one function.
  *
+ * shows: changed-data strings
  * status: changed
  * changed: f
  * data: banner

@@ -2,6 +2,7 @@
 /*
  * A variable points to a string whose text changes.
  *
+ * shows: changed-data strings
  * status: refused
  * refusals: changed-data:banner
  */

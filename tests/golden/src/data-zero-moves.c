@@ -2,6 +2,7 @@
 /*
  * A variable of .bss gets the value 0 in .data: nothing differs.
  *
+ * shows: changed-data
  * status: unchanged
  */
 #include "kernel.h"

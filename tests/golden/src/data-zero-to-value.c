@@ -2,6 +2,7 @@
 /*
  * A variable of .bss gets a value.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:limit
  */

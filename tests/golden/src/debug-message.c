@@ -2,6 +2,7 @@
 /*
  * pr_debug(): its record is copied with the code; the line in it is no change.
  *
+ * shows: dynamic-debug jump_table
  * status: changed
  * changed: f
  * data(gcc): __UNIQUE_ID_ddebug30.2 __func__.0

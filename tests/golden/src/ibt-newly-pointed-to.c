@@ -3,6 +3,7 @@
  * The patch takes addresses that the object did not take before: whether those functions kept their landing pads
  * stands in the kernel's image.  One was passed on before, data and calls do not count.
  *
+ * shows: sealed
  * status: changed
  * flags: -fcf-protection=branch
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * The address was taken before: its landing pad is there.
  *
+ * shows: sealed pointer
  * status: changed
  * flags: -fcf-protection=branch
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * objtool listed the landing pad as one to take away; now code takes the address.
  *
+ * shows: sealed ibt_endbr_seal pointer
  * status: refused
  * flags: -fcf-protection=branch
  * refusals: sealed-function:helper

@@ -2,6 +2,7 @@
 /*
  * The address of a static function is taken that no code took before: the old one has no landing pad.
  *
+ * shows: sealed pointer
  * status: changed
  * compilers: gcc
  * flags: -fcf-protection=branch

@@ -2,6 +2,7 @@
 /*
  * With landing pads: a change that takes no address.
  *
+ * shows: sealed
  * status: changed
  * flags: -fcf-protection=branch
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * __func__ is a constant of the compiler's: it is copied with the code that reads it.
  *
+ * shows: closure
  * status: changed
  * changed: f
  * data(gcc): __func__.1

@@ -2,6 +2,7 @@
 /*
  * A new table of function pointers: those of the running kernel lead to the originals.
  *
+ * shows: closure pointer
  * status: changed
  * changed: f g
  * new: fresh

@@ -2,6 +2,7 @@
 /*
  * New variables, static and global, with and without contents; one that nobody uses stays out.
  *
+ * shows: closure
  * status: changed
  * changed: f
  * data: limit hits total

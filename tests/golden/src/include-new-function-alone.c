@@ -2,6 +2,7 @@
 /*
  * A new function that nothing of this object calls: another object may, so it is no error and no patch.
  *
+ * shows: closure
  * status: unchanged
  */
 #include "kernel.h"

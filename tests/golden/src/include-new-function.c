@@ -2,6 +2,7 @@
 /*
  * New functions come with what they call; a new one that nobody calls stays out.
  *
+ * shows: closure
  * status: changed
  * changed: f
  * new: helper deeper

@@ -2,6 +2,7 @@
 /*
  * New code calls a function that is freed after start.
  *
+ * shows: closure init-code
  * status: refused
  * refusals: init-code:setup
  */

@@ -2,6 +2,7 @@
 /*
  * A new per-CPU variable: the module loader gives it its place.
  *
+ * shows: percpu
  * status: changed
  * changed: f
  * data: misses

@@ -2,6 +2,7 @@
 /*
  * A new variable in .data..read_mostly.
  *
+ * shows: read-mostly
  * status: changed
  * changed: f
  * data: limit

@@ -2,6 +2,7 @@
 /*
  * printk_once(): its mark is one use's own; a new one may print once more.
  *
+ * shows: closure
  * status: changed
  * changed: f
  * data(gcc): __already_done.0

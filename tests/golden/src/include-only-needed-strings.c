@@ -2,6 +2,7 @@
 /*
  * Many strings in the object, few in what is included.
  *
+ * shows: needed-strings
  * status: changed
  * changed: f
  */

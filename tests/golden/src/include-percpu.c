@@ -2,6 +2,7 @@
 /*
  * A changed function uses a per-CPU variable of the running kernel.
  *
+ * shows: percpu
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * A pointer to a function of the running kernel leads to the original, a call to the new body.
  *
+ * shows: pointer
  * status: changed
  * changed: f g
  */

@@ -2,6 +2,7 @@
 /*
  * A function that calls itself: the new body calls the new body.
  *
+ * shows: closure
  * status: changed
  * changed: f
  */

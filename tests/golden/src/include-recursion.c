@@ -2,6 +2,7 @@
 /*
  * A function that calls itself and another that calls it back.
  *
+ * shows: closure
  * status: changed
  * changed: even odd
  */

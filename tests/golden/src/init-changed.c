@@ -2,6 +2,7 @@
 /*
  * Start-up code changes: it ran long ago.
  *
+ * shows: init-code
  * status: refused
  * refusals: init-code:setup
  */

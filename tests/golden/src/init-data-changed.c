@@ -2,6 +2,7 @@
 /*
  * Data of the start-up code changes.
  *
+ * shows: changed-data
  * status: refused
  * refusals: changed-data:table
  */

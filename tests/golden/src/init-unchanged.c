@@ -2,6 +2,7 @@
 /*
  * Start-up code stays, beside a change.
  *
+ * shows: init-code
  * status: changed
  * changed: f
  */

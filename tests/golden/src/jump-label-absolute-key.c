@@ -2,6 +2,7 @@
 /*
  * A jump label of a kernel before 4.20 goes to another key.
  *
+ * shows: jump-label jump_table
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Jump labels of kernels before 4.20, and a key in a module.
  *
+ * shows: module-jump-label jump_table
  * status: refused
  * object: driver
  * refusals: module-key:key

@@ -2,6 +2,7 @@
 /*
  * Jump labels of kernels before 4.20: three absolute pointers, 24 bytes.
  *
+ * shows: jump-label jump_table
  * status: changed
  * changed: f
  */

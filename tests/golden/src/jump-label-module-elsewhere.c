@@ -2,6 +2,7 @@
 /*
  * A key in a module, but in code that stays.
  *
+ * shows: module-jump-label
  * status: changed
  * object: driver
  * changed: g

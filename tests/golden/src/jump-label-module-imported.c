@@ -2,6 +2,7 @@
 /*
  * A key of the kernel, used by a module.
  *
+ * shows: module-jump-label
  * status: changed
  * object: driver
  * changed: f

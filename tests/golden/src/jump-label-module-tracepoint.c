@@ -2,6 +2,7 @@
 /*
  * A tracepoint of a module: it stays silent in the hot patch, and a warning says so.
  *
+ * shows: module-jump-label tracepoints
  * status: changed
  * object: driver
  * changed: f
@@ -9,10 +10,7 @@
  */
 #include "kernel.h"
 
-struct tracepoint {
-	const char *name;
-	struct static_key key;
-} __tracepoint_opened = { "opened", { 0, 0 } };
+struct tracepoint __tracepoint_opened = { "opened", { 0, 0 } };
 
 int f(int n)
 {

@@ -2,6 +2,7 @@
 /*
  * The same key in a module: the kernel cannot find it while it loads the hot patch.
  *
+ * shows: module-jump-label jump-label
  * status: refused
  * object: driver
  * refusals: module-key:key

@@ -2,6 +2,7 @@
 /*
  * A static key that only the patched code has.
  *
+ * shows: module-jump-label
  * status: changed
  * object: driver
  * changed: f

@@ -2,6 +2,7 @@
 /*
  * A static key of the kernel: the new code's entry is kept.
  *
+ * shows: jump-label jump_table
  * status: changed
  * changed: f
  */

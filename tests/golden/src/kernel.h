@@ -12,6 +12,8 @@ typedef unsigned int u32;
 #define noinline	__attribute__((__noinline__))
 #define inlined		inline __attribute__((__always_inline__))
 #define notrace		__attribute__((__no_instrument_function__))
+/* What counts as a change in such a function is refused: nothing hooks it, and any object may call it. */
+#define unhookable	notrace
 #define used		__attribute__((__used__))
 #define in_section(s)	__attribute__((__section__(s)))
 #define __init		in_section(".init.text") notrace
@@ -31,10 +33,12 @@ int sink(int value);
 int sink2(int value, const void *pointer);
 int take(int (*function)(int));
 int _printk(const char *format, ...);
+int _printk_deferred(const char *format, ...);
 void __might_sleep(const char *file, int line);
 void __warn_printk(const char *format, ...);
 
 #define printk(...)	_printk(__VA_ARGS__)
+#define printk_deferred(...)	_printk_deferred(__VA_ARGS__)
 #define might_sleep()	__might_sleep(__FILE__, __LINE__)
 
 /* A trap with its place in the source. */
@@ -116,6 +120,23 @@ yes:
 		".popsection\n" : : : "memory", "rax", "rcx", "rdx",	\
 		"rsi", "rdi", "r8", "r9", "r10", "r11")
 
+/* A key with its first function, and the place that the calls lead to. */
+#define STATIC_CALL_DEFINED(name, function)				\
+	int __SCT__##name(int n);					\
+	struct {							\
+		void *func, *sites;					\
+	} __SCK__##name = { function, 0 };				\
+	__asm__(".pushsection .static_call.text,\"ax\"\n"		\
+		".globl __SCT__" #name "\n"				\
+		".type __SCT__" #name ", @function\n"			\
+		"__SCT__" #name ": jmp " #function "\n"			\
+		".byte 0x0f, 0xb9, 0xcc\n"				\
+		".size __SCT__" #name ", . - __SCT__" #name "\n"	\
+		".popsection\n")
+#define STATIC_CALL_TRAMP(name)	__SCT__##name
+#define STATIC_CALL_KEY(name)	__SCK__##name
+#define READ_ONCE(x)		(*(volatile __typeof__(x) *)&(x))
+
 /* Instructions that the kernel replaces on processors with a feature. */
 #define ALTERNATIVE_AS(old, new, fields)				\
 	__asm__ volatile("661: " old "\n662:\n"				\
@@ -131,6 +152,29 @@ yes:
 #define ALT_13(feature)	".word " #feature "\n.byte 662b - 661b, 664f - 663f, 0\n"
 #define ALT_14(feature)	".long " #feature "\n.byte 662b - 661b, 664f - 663f\n"
 #define ALTERNATIVE(old, new, feature)	ALTERNATIVE_AS(old, new, ALT_12(feature))
+
+/* A test by code that lies apart, until the kernel knows the processor. */
+#define static_cpu_has_in(words, feature) ({				\
+	__label__ no, end;						\
+	int has = 1;							\
+	__asm__ goto("661: jmp 6f\n662:\n"				\
+		".pushsection .altinstructions,\"a\"\n"		\
+		".long 661b - ., 663f - .\n" ALT_12(feature)		\
+		".popsection\n"					\
+		".pushsection .altinstr_replacement,\"ax\"\n"		\
+		"663: jmp %l[no]\n664:\n"				\
+		".popsection\n"					\
+		".pushsection .altinstr_aux,\"ax\"\n"			\
+		"6: testb $(1 << (" TEXT_OF(feature) " & 7)), " #words "+" TEXT_OF(feature) " / 8(%%rip)\n" \
+		"jz %l[no]\n"						\
+		"jmp 662b\n"						\
+		".popsection\n" : : : "cc" : no);			\
+	goto end;							\
+no:									\
+	has = 0;							\
+end:									\
+	has; })
+#define static_cpu_has(feature)	static_cpu_has_in(capability, feature)
 
 #define LOCK	".pushsection .smp_locks,\"a\"\n.balign 4\n.long 671f - .\n.popsection\n671: lock; "
 
@@ -175,6 +219,16 @@ yes:
 		"9: .asciz \"" #name "\"\n"				\
 		".popsection\n")
 
+#define EXPORT_SYMBOL_NS(name, namespace)				\
+	__asm__(".pushsection ___ksymtab+" #name ",\"a\"\n"		\
+		".balign 4\n"						\
+		".long " #name " - ., 9f - ., 8f - .\n"			\
+		".popsection\n"						\
+		".pushsection __ksymtab_strings,\"aMS\",@progbits,1\n"	\
+		"9: .asciz \"" #name "\"\n"				\
+		"8: .asciz \"" namespace "\"\n"				\
+		".popsection\n")
+
 #define initcall(function, level)					\
 	__asm__(".pushsection .initcall" #level ".init,\"a\"\n"		\
 		"__initcall_" #function ": .long " #function " - .\n"	\
@@ -208,6 +262,27 @@ struct ddebug {
 		if (static_branch(&JOIN(__UNIQUE_ID_ddebug, __LINE__).key)) \
 			_printk(format);				\
 	} while (0)
+
+/* A message with a record for the index of messages. */
+struct pi_entry {
+	const char *format, *function, *filename;
+	u32 line;
+};
+#define indexed_printk(format, ...)					\
+	do {								\
+		static const struct pi_entry _entry used = { format, __func__, __FILE__, __LINE__ }; \
+		static const struct pi_entry *_entry_ptr used in_section(".printk_index") = &_entry; \
+		_printk(format, ##__VA_ARGS__);				\
+	} while (0)
+
+struct tracepoint {
+	const char *name;
+	struct static_key key;
+};
+#define DEFINE_TRACEPOINT(event)					\
+	static const char __tpstrtab_##event[] in_section("__tracepoints_strings") = #event; \
+	struct tracepoint in_section("__tracepoints") __tracepoint_##event = { __tpstrtab_##event, { 0, 0 } }; \
+	static struct tracepoint *__tracepoint_ptr_##event used in_section("__tracepoints_ptrs") = &__tracepoint_##event
 
 /* Once per place. */
 #define printk_once(format)						\

@@ -2,6 +2,7 @@
 /*
  * Another author's name is no change.
  *
+ * shows: namespace
  * status: unchanged
  */
 #include "kernel.h"

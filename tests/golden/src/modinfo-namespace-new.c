@@ -2,6 +2,7 @@
 /*
  * A namespace that only the patched code imports.
  *
+ * shows: namespace
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * The hot patch imports the namespaces that its code imports.
  *
+ * shows: namespace
  * status: changed
  * changed: f
  */

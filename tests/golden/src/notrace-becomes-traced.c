@@ -2,6 +2,7 @@
 /*
  * The function could not be hooked, the new one can: the old one must still be avoided.
  *
+ * shows: no-fentry reached
  * status: changed
  * changed: f
  * parts: helper

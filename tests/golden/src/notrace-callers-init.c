@@ -2,6 +2,7 @@
 /*
  * The function that cannot be hooked is called from start-up code only.
  *
+ * shows: no-fentry init-code
  * status: refused
  * refusals: init-code:setup
  */

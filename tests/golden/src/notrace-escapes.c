@@ -2,6 +2,7 @@
 /*
  * The function that cannot be hooked is also reached by a pointer.
  *
+ * shows: no-fentry reached
  * status: refused
  * refusals: no-fentry:helper
  */

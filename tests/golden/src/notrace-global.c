@@ -2,6 +2,7 @@
 /*
  * The function that cannot be hooked can be called from other objects.
  *
+ * shows: no-fentry mcount_loc
  * status: refused
  * refusals: no-fentry:helper
  */

@@ -2,6 +2,7 @@
 /*
  * A table holds the function that cannot be hooked.
  *
+ * shows: no-fentry reached
  * status: refused
  * refusals: no-fentry:helper
  */

@@ -2,6 +2,7 @@
 /*
  * The caller cannot be hooked either: its own callers are redirected.
  *
+ * shows: no-fentry reached
  * status: changed
  * changed: f
  * parts: helper middle

@@ -2,6 +2,7 @@
 /*
  * A function that cannot be hooked changes; it is only called, so its callers are redirected.
  *
+ * shows: no-fentry mcount_loc
  * status: changed
  * changed: f g
  * parts: helper

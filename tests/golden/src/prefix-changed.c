@@ -2,6 +2,7 @@
 /*
  * Functions with padding in front, which has a symbol of its own: it belongs to the function.
  *
+ * shows: prefix patchable_function_entries
  * status: changed
  * flags: -fpatchable-function-entry=16,16
  * changed: f

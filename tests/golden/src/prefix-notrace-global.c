@@ -2,6 +2,7 @@
 /*
  * Padding in front is no place to hook, and other objects call the function.
  *
+ * shows: prefix patchable_function_entries
  * status: refused
  * flags: -fpatchable-function-entry=16,16
  * refusals: no-fentry:helper

@@ -2,6 +2,7 @@
 /*
  * Padding in front is no place to hook: the function without a profiling call is avoided by its caller.
  *
+ * shows: prefix patchable_function_entries
  * status: changed
  * flags: -fpatchable-function-entry=16,16
  * changed: f

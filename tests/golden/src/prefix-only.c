@@ -2,6 +2,7 @@
 /*
  * The padding in front gets its symbol: no change.
  *
+ * shows: prefix
  * status: unchanged
  * flags: -fpatchable-function-entry=16,16
  */

@@ -2,6 +2,7 @@
 /*
  * An exported function changes.
  *
+ * shows: export
  * status: changed
  * changed: f
  */

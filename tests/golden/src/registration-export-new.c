@@ -2,6 +2,7 @@
 /*
  * A new EXPORT_SYMBOL: a running kernel's symbol table cannot grow.
  *
+ * shows: export
  * status: refused
  * refusals: changed-export:f
  */

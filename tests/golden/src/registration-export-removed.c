@@ -2,6 +2,7 @@
 /*
  * An EXPORT_SYMBOL goes away.
  *
+ * shows: export
  * status: refused
  * refusals: changed-export:f
  */

@@ -2,6 +2,7 @@
 /*
  * A new initcall: the kernel has made its calls.
  *
+ * shows: initcall
  * status: refused
  * refusals: changed-initcall:setup
  */

@@ -2,6 +2,7 @@
 /*
  * A parameter beside a change.
  *
+ * shows: param
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * A new parameter.
  *
+ * shows: param
  * status: refused
  * refusals: changed-param:limit
  */

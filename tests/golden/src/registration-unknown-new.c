@@ -2,6 +2,7 @@
 /*
  * A new entry in a section that the kernel reads when it starts.
  *
+ * shows: registration
  * status: refused
  * refusals: changed-registration:scheme
  */

@@ -2,6 +2,7 @@
 /*
  * A static call goes to another key: the code shows it.
  *
+ * shows: static_call_sites
  * status: changed
  * changed: f
  */

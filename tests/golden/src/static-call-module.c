@@ -2,6 +2,7 @@
 /*
  * A static call whose key belongs to the module: it goes by way of the trampoline.
  *
+ * shows: module-static-call
  * status: changed
  * object: driver
  * changed: f

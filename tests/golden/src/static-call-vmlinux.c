@@ -2,6 +2,7 @@
 /*
  * A static call of the kernel: its site is kept.
  *
+ * shows: static_call_sites
  * status: changed
  * changed: f
  */

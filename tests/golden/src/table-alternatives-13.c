@@ -2,6 +2,7 @@
 /*
  * Alternatives with a padding length (before 5.10): 13 bytes.
  *
+ * shows: altinstructions entry-size
  * status: changed
  * changed: f
  */

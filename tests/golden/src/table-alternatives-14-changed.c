@@ -2,6 +2,7 @@
 /*
  * The replacement's length is read from the right place: only the one of g changes.
  *
+ * shows: altinstr_replacement entry-size
  * status: changed
  * changed: g
  */

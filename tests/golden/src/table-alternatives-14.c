@@ -2,6 +2,7 @@
 /*
  * Alternatives with 32 bit flags (since 6.3): 14 bytes.
  *
+ * shows: altinstructions entry-size
  * status: changed
  * changed: f
  */

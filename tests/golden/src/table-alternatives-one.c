@@ -2,6 +2,7 @@
 /*
  * A single entry, 12 bytes.
  *
+ * shows: altinstructions entry-size
  * status: changed
  * changed: f
  */

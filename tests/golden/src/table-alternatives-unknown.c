@@ -2,6 +2,7 @@
 /*
  * Entries of a size that no kernel has had.
  *
+ * shows: altinstructions entry-size
  * status: refused
  * refusals: unknown-layout:
  */

@@ -2,6 +2,7 @@
 /*
  * Only a WARN() is added.
  *
+ * shows: bug_table
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * WARN() since 6.19: only the text of the message changes, which stands in the entry.
  *
+ * shows: bug_table
  * status: changed
  * changed: f
  */

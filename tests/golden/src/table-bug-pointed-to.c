@@ -3,6 +3,7 @@
  * WARN() since 6.19: the code hands its own entry to a function.  The entries of unchanged functions move,
  * and are no change.
  *
+ * shows: bug_table
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * WARN() in included code: its entry and the file name come along.
  *
+ * shows: bug_table
  * status: changed
  * changed: f
  */

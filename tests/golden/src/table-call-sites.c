@@ -2,6 +2,7 @@
 /*
  * Lists of call and return places follow from the code: no change of their own.
  *
+ * shows: call_sites retpoline_sites
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * What happens after the fault changes, the code stays.
  *
+ * shows: ex_table
  * status: changed
  * changed: f
  */

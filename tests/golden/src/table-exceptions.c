@@ -2,6 +2,7 @@
 /*
  * Loads that may fault: entries for the included code only.
  *
+ * shows: ex_table
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Only the code behind the fault changes.
  *
+ * shows: fixup
  * status: changed
  * changed: g
  */

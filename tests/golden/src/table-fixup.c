@@ -2,6 +2,7 @@
 /*
  * Code behind a fault lies in .fixup (before 5.16): its fragment comes along.
  *
+ * shows: fixup ex_table
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Lock prefixes: places in the included code only.
  *
+ * shows: smp_locks
  * status: changed
  * changed: f
  */

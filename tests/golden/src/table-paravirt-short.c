@@ -2,6 +2,7 @@
 /*
  * A single entry without its padding belongs to the included code.
  *
+ * shows: parainstructions
  * status: changed
  * changed: f
  */

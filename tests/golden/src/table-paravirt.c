@@ -2,6 +2,7 @@
 /*
  * Calls through a paravirt table; the last entry lacks its padding.
  *
+ * shows: parainstructions
  * status: changed
  * changed: f
  */

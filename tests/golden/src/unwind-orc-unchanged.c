@@ -2,6 +2,7 @@
 /*
  * Unwind tables by objtool, in another order.
  *
+ * shows: orc_unwind
  * status: unchanged
  * compilers: gcc
  * objtool: --orc --static-call

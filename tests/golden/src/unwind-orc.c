@@ -2,6 +2,7 @@
 /*
  * Unwind tables by objtool: the entries of the included code only.
  *
+ * shows: orc_unwind
  * status: changed
  * compilers: gcc
  * objtool: --orc --static-call

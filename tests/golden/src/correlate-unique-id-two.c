@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two variables that differ in the number of __UNIQUE_ID_ only, in code that changes: nobody can tell which is which.
+ *
+ * shows: unique-id
+ * status: refused
+ * refusals: ambiguous-static-local:__UNIQUE_ID_state1 ambiguous-static-local:__UNIQUE_ID_state2
+ */
+#include "kernel.h"
+
+#ifdef PATCHED
+enum { above = __COUNTER__ };
+#endif
+#define TWO(a, b) TWO2(a, b)
+#define TWO2(a, b)							\
+	static int a, b;						\
+	int f(int n)							\
+	{								\
+		return n == WRONG ? 0 : sink(a++) + sink(b += n);	\
+	}
+#ifdef PATCHED
+#define WRONG 3
+#else
+#define WRONG 4
+#endif
+TWO(UNIQUE(state), UNIQUE(state))
