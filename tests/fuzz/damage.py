@@ -22,7 +22,7 @@ from kpatch.elf.object import ElfObject
 from kpatch.errors import KpatchError
 from tests.golden.corpus import Item, items
 
-__all__ = ["Finding", "damage", "truncations", "try_pair"]
+__all__ = ["Finding", "damage", "ending_of", "tries", "truncations", "try_pair"]
 
 MAX_SECONDS = 10.0
 #: changes the object in place; gets its section headers as they were
@@ -152,26 +152,37 @@ _RELOC = _table(c.SHT_RELA, 24, _RELOC_FIELDS)
 _WAYS = (_header, _section, _section, _nobits, _SYMBOL, _SYMBOL, _RELOC, _RELOC, _contents, _contents, _anywhere, _cut)
 
 
-def try_pair(original: bytes, patched: bytes) -> str:
-    """Diff two objects and write the result; returns how it ended. Raises :class:`Finding`."""
+def ending_of(action: Callable[[], str]) -> str:
+    """How ``action`` ended: what it returned, or the name of its KpatchError. Raises :class:`Finding`."""
     begin = time.monotonic()
     try:
-        result = diff_objects(ElfObject.parse(original, "original"), ElfObject.parse(patched, "patched"))
-        ended = result.status
-        if result.out is not None:
-            again = ElfObject.parse(result.out.to_bytes(), "written")
-            assert all(section.relocs is not None for section in again.sections)
-        if any(not refusal.message or not refusal.remedy for refusal in result.refusals):
-            raise Finding("a refusal without message or remedy")
+        ended = action()
     except KpatchError as error:
         ended = type(error).__name__
         if not error.message:
             raise Finding("an error without message") from error
+    except Finding:
+        raise
     except (Exception, RecursionError) as error:
-        raise Finding("".join(traceback.format_exception(type(error), error, error.__traceback__))) from error
+        raise Finding("".join(traceback.format_exception(type(error), error, error.__traceback__))) from None
     if time.monotonic() - begin > MAX_SECONDS:
         raise Finding(f"took {time.monotonic() - begin:.1f} s")
     return ended
+
+
+def try_pair(original: bytes, patched: bytes) -> str:
+    """Diff two objects and write the result; returns how it ended. Raises :class:`Finding`."""
+    return ending_of(lambda: _diff(original, patched))
+
+
+def _diff(original: bytes, patched: bytes) -> str:
+    result = diff_objects(ElfObject.parse(original, "original"), ElfObject.parse(patched, "patched"))
+    if result.out is not None:
+        again = ElfObject.parse(result.out.to_bytes(), "written")
+        assert all(section.relocs is not None for section in again.sections)
+    if any(not refusal.message or not refusal.remedy for refusal in result.refusals):
+        raise Finding("a refusal without message or remedy")
+    return result.status
 
 
 def tries(seed: int, seconds: float) -> Iterator[tuple[Item, bytes, bytes]]:
