@@ -170,13 +170,14 @@ def ending_of(action: Callable[[], str]) -> str:
     return ended
 
 
-def try_pair(original: bytes, patched: bytes) -> str:
+def try_pair(original: bytes, patched: bytes, objname: str = "vmlinux") -> str:
     """Diff two objects and write the result; returns how it ended. Raises :class:`Finding`."""
-    return ending_of(lambda: _diff(original, patched))
+    return ending_of(lambda: _diff(original, patched, objname))
 
 
-def _diff(original: bytes, patched: bytes) -> str:
-    result = diff_objects(ElfObject.parse(original, "original"), ElfObject.parse(patched, "patched"))
+def _diff(original: bytes, patched: bytes, objname: str) -> str:
+    objects = ElfObject.parse(original, "original"), ElfObject.parse(patched, "patched")
+    result = diff_objects(*objects, objname=objname)
     if result.out is not None:
         again = ElfObject.parse(result.out.to_bytes(), "written")
         assert all(section.relocs is not None for section in again.sections)

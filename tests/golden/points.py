@@ -1,4 +1,4 @@
-"""What the corpus must show: for each point a pair that passes and one that is refused, by each compiler that makes it.
+"""What the corpus must show: for each point a pair that passes and one that is refused, by each compiler that can.
 
 The first comment of a source names its points (``shows:``).  Where nothing about a point can be refused by itself,
 the other pair is the one that looks alike and is a change, in code that nothing can replace (``unhookable``).
@@ -26,11 +26,14 @@ POINTS: dict[str, dict[str, str]] = {
         "cswtch": "tables that the compiler makes of a switch over constants",
         "jump-table": "tables that a switch jumps by",
         "lc": "labels of the compiler's own that stay (.LC0, .L.str)",
+        "label-table": "tables of labels that code jumps by (computed goto)",
         "clang-unnamed": "clang's unnamed constants",
         "comdat": "functions that several objects hold",
         "text-moves": "functions that move between .text, .text.unlikely and .text.hot",
         "static-global": "static against global",
         "prefix": "__pfx_foo, the padding in front",
+        "asm-label": "code and data that a file-level asm() puts behind mere labels",
+        "btf-id": "numbers and lines in the names of BTF ids",
         "cfi": "__cfi_foo, the type in front",
     },
     "comparison": {
@@ -75,6 +78,7 @@ POINTS: dict[str, dict[str, str]] = {
         "dynamic-debug": "__dyndbg",
         "discard": ".discard.*",
         "static_call.text": ".static_call.text",
+        "runtime-constant": "constants that the kernel writes into its own code",
         "entry-size": "the size of entries from the object",
     },
     "what a running kernel cannot take": {

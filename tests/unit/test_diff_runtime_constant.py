@@ -6,7 +6,7 @@ import pytest
 
 from kpatch.arch.decode import disassemble
 from kpatch.arch.x86_64 import X86_64
-from tests.golden.corpus import COMPILERS, Item
+from tests.golden.corpus import Item
 
 REGISTERS = [
     *(f"r{name}" for name in ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di")),
@@ -35,7 +35,7 @@ def test_anything_else_is_not(code: bytes) -> None:
     assert X86_64.load_instead(code, 2) is None
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_variable_is_referred_to(compiler: str) -> None:
     result = Item("runtime-constant", compiler).diff()
     assert result.out is not None

@@ -2,6 +2,7 @@
 /*
  * Data that a file-level asm() puts behind a label, without a size: its change is not overlooked.
  *
+ * shows: asm-label changed-data
  * status: refused
  * refusals: changed-data:config
  */

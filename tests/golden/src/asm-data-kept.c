@@ -2,6 +2,7 @@
 /*
  * Such data without a change: new code refers to the running kernel's.
  *
+ * shows: asm-label
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Code that a file-level asm() puts behind a label, no function by its symbol: its change is not overlooked.
  *
+ * shows: asm-label no-fentry
  * status: refused
  * refusals: no-fentry:entry
  */

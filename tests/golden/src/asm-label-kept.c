@@ -2,6 +2,7 @@
 /*
  * The same code does not change: a new caller enters the original.
  *
+ * shows: asm-label
  * status: changed
  * changed: f
  */

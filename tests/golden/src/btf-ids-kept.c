@@ -2,6 +2,7 @@
 /*
  * Numbers and lines in the names of BTF ids count for nothing; the running kernel has the ids.
  *
+ * shows: btf-id
  * status: changed
  * changed: g
  */

@@ -2,6 +2,7 @@
 /*
  * A new BTF id: only the link of the kernel fills it in, a copy of the list would hold zeros.
  *
+ * shows: btf-id registration
  * status: refused
  * refusals: changed-registration:__BTF_ID__func__new__1
  */

@@ -2,6 +2,7 @@
 /*
  * A jump table leads to the very start of the unlikely half: that is no pointer to it.
  *
+ * shows: jump-table cold
  * status: changed
  * changed: f
  * parts(gcc): f.cold

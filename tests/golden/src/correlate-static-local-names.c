@@ -2,6 +2,7 @@
 /*
  * Two tables of texts with one name in one function: which copy the code reads does not matter.
  *
+ * shows: static-local
  * status: changed
  * changed: f
  * data(gcc): names.1 names.2

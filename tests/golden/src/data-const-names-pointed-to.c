@@ -2,6 +2,7 @@
 /*
  * A table of strings that other data points to: that one would go on to show the old strings.
  *
+ * shows: changed-data strings
  * status: refused
  * refusals: changed-data:names
  */

@@ -2,6 +2,7 @@
 /*
  * A table of texts changes: the code that reads it changes with it, the table is copied.
  *
+ * shows: changed-data strings
  * status: changed
  * changed: f g
  * data: names

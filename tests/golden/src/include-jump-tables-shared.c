@@ -2,6 +2,7 @@
 /*
  * Without function sections all jump tables share one section: each is copied by itself.
  *
+ * shows: jump-table closure
  * status: changed
  * changed: f g
  * flags: -fno-function-sections -fno-PIC

@@ -2,6 +2,7 @@
 /*
  * Running code that calls start-up code under a condition (__ref) goes on to do so.
  *
+ * shows: init-code
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * New code calls a function that is there, but was freed after start.
  *
+ * shows: init-code closure
  * status: refused
  * refusals: init-code:setup
  */

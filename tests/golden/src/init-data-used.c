@@ -2,6 +2,7 @@
 /*
  * Data loses its __initdata and gets a reader: the running kernel's has been freed.
  *
+ * shows: closure
  * status: refused
  * refusals: init-data:table
  */

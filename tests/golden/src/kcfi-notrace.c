@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The type that a call through a pointer is checked for changes, in code that cannot be hooked.
+ * The type that a call through a pointer expects changes, in code that cannot be hooked.
  *
  * shows: cfi
  * status: refused
@@ -14,7 +14,7 @@
 #else
 #define TYPE int
 #endif
-unhookable int f(int (*function)(TYPE), int n)
+unhookable int f(void *function, int n)
 {
-	return function(n) + 1;
+	return ((int (*)(TYPE))function)(n) + 1;
 }

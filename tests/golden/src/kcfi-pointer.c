@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * With types before functions (kCFI): a pointer to a function of the running kernel leads to the original.
+ * With types in front of functions (kCFI): a pointer to a function of the running kernel leads to the original.
  *
  * shows: cfi pointer
  * status: changed
  * compilers: kcfi
  * changed: f helper
- * address_taken: helper
  */
 #include "kernel.h"
 
@@ -23,7 +22,7 @@ int f(int n)
 {
 #ifdef PATCHED
 	if (n < 0)
-		return take(helper);
+		return take(helper) + 1;
 #endif
-	return helper(n) + 1;
+	return take(helper);
 }

@@ -2,6 +2,7 @@
 /*
  * A table of labels: the new code jumps by way of a table of its own.
  *
+ * shows: label-table
  * status: changed
  * changed: f
  * data(gcc): table.0

@@ -2,6 +2,7 @@
 /*
  * The labels have the same places in the new code, but the running kernel's table leads into the old code.
  *
+ * shows: label-table
  * status: changed
  * changed: f
  * data(gcc): table.0

@@ -2,6 +2,7 @@
 /*
  * A table of labels that has been written to since: its contents cannot be made anew.
  *
+ * shows: label-table changed-data
  * status: refused
  * refusals(gcc): changed-data:table.0
  * refusals(clang): changed-data:f.table

@@ -2,6 +2,7 @@
 /*
  * What the linker discards holds no pointers: a note to objtool about a function that cannot be hooked.
  *
+ * shows: discard no-fentry
  * status: changed
  * changed: f
  * parts: helper

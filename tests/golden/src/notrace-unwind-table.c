@@ -2,6 +2,7 @@
 /*
  * The unwind table for debuggers says where each function begins; that is no pointer to it.
  *
+ * shows: no-fentry
  * status: changed
  * changed: f
  * parts: helper

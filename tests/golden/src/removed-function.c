@@ -2,6 +2,7 @@
 /*
  * A function goes that calls one with other arguments now: while it is on a stack the patch must wait.
  *
+ * shows: reached
  * status: changed
  * changed: leaf run
  * parts: middle

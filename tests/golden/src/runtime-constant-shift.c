@@ -2,6 +2,7 @@
 /*
  * A shift whose width the kernel writes into its code when it starts: no instruction of this length can read it.
  *
+ * shows: runtime-constant
  * status: refused
  * refusals: runtime-constant:f
  */

@@ -2,6 +2,7 @@
 /*
  * A pointer that the kernel writes into its code when it starts (asm/runtime-const.h): the new code reads the variable.
  *
+ * shows: runtime-constant
  * status: changed
  * changed: f
  */

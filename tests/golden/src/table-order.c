@@ -3,6 +3,7 @@
  * A new function uses .altinstructions before anybody uses __bug_table: the tables change places, their users do not
  * change.
  *
+ * shows: bug_table altinstructions
  * status: changed
  * changed: first
  */
