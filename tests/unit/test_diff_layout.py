@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ from kpatch.elf.dwarf import read_dwarf
 from kpatch.elf.layouts import Layouts
 from kpatch.elf.object import ElfObject
 from kpatch.errors import BadInput
+from tests.fuzz.damage import damage
 
 SOURCE = """
 struct item {
@@ -101,3 +103,18 @@ def test_damaged_type_information_is_an_error(tmp_path: Path) -> None:
             assert "damaged" in str(error)
     with pytest.raises(BadInput):
         read_btf(b"")
+
+
+def test_damaged_debug_information_is_an_error(tmp_path: Path) -> None:
+    whole = build(tmp_path, SOURCE, "-g").read_bytes()
+    damaged, rng, told = tmp_path / "damaged.o", random.Random(1), 0
+    for _ in range(150):
+        data = bytearray(damage(whole, rng))
+        for at in rng.sample(range(len(data)), min(3, len(data))):
+            data[at] = rng.getrandbits(8)
+        damaged.write_bytes(data)
+        try:
+            read_dwarf(damaged)
+        except BadInput as error:
+            told += "damaged" in str(error)
+    assert told > 20
