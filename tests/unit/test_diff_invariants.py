@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kpatch.arch.registry import machine_of
+from kpatch.arch.x86_64 import X86_64
 from kpatch.diff.api import diff_objects
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import base_name
@@ -20,6 +21,7 @@ from kpatch.diff.result import DiffResult
 from kpatch.diff.special import SpecialTables
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
+from kpatch.errors import BadInput
 from tests.golden.corpus import Item, items
 
 ITEMS = items()
@@ -396,3 +398,34 @@ def _numbered(obj: ElfObject) -> dict[str, list[Symbol]]:
         if symbol.section and symbol.name.rpartition(".")[2].isdigit() and symbol.name.rpartition(".")[0]:
             groups[symbol.name.rpartition(".")[0]].append(symbol)
     return groups
+
+
+# -- variations that do not mean the same ---------------------------------------------------------
+
+
+@_FEW
+@given(st.sampled_from(ITEMS), st.sampled_from(["original", "patched"]), st.integers(0, 1 << 32))
+def test_a_flipped_bit_of_code_is_a_change(item: Item, side: str, seed: int) -> None:
+    if item.says("author") or item.name.startswith(("author-ignore", "compare-line")):
+        return  # the author says that it does not matter, or the number is a line
+    data = item.object(side).read_bytes()
+    other = ElfObject.parse(data)
+    rng = random.Random(seed)
+    functions = _view(other).functions
+    if not functions:
+        return
+    function = rng.choice(functions)
+    section, at = function.section, rng.randrange(function.start, function.end)
+    width = X86_64.width
+    if any(reloc.offset <= at < reloc.offset + width[reloc.type] for reloc in section.relocs):
+        return
+    code = bytearray(section.data)
+    code[at] ^= 1 << rng.randrange(8)
+    section.data = bytes(code)
+    try:
+        result = diff_objects(
+            ElfObject.parse(data), ElfObject.parse(other.to_bytes()), objname=item.says("object") or "vmlinux"
+        )
+    except BadInput:
+        return
+    assert result.status != "unchanged", f"{function.name}+{at - function.start:#x}"
