@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from kpatch.arch.machine import Machine
 from kpatch.arch.registry import machine_of
+from kpatch.diff.aliases import check_aliases
 from kpatch.diff.author import Wishes, read_wishes
 from kpatch.diff.changes import Changes, Users, find_changes
 from kpatch.diff.compare import Comparer
@@ -72,7 +73,7 @@ def _diff(
     constants, refusals = find_changed_data(comparer, users[1], wishes.ignored_sections)
     comparer.changed_constants = constants
     refusals += check_registrations(comparer, wishes.ignored_sections)
-    refusals += check_prototypes(comparer, users)
+    refusals += [*check_prototypes(comparer, users), *check_aliases(comparer)]
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)

@@ -3,7 +3,8 @@
 A line added at the top of a file moves the numbers that might_sleep(), WARN() and printk()
 carry below it.  An immediate counts as a line number only with a witness: the callee takes
 ``__LINE__`` by its macro as just this argument, or the format of the message prints it as a
-line (``%s:%d``, ``line %d``).  Everything else is a change: then too much is replaced, never too little.
+line (``%s:%d``, ``line %d``) behind ``__FILE__`` or ``__func__``, or other lines of the object moved by
+just as much.  Everything else is a change: then too much is replaced, never too little.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from kpatch.arch.decode import Instruction, disassemble
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, Ref
+from kpatch.diff.names import base_name
 
 __all__ = ["moved_lines", "only_lines_differ"]
 
@@ -43,6 +45,7 @@ _ARGUMENTS = (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("
 _CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])")
 #: what stands before a line number: ``%s:%d``, ``line %d``
 _SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
+_FILE = re.compile(rb"\w\.[ch](?:\0|:%)")
 _IMMEDIATE = re.compile(r"^(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)$")
 _LINE_MAX = 1 << 20
 
@@ -77,7 +80,7 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int])
         if old.data[x[0] : x[0] + x[1]] == new.data[y[0] : y[0] + y[1]]:
             continue
         move = _immediate_move(x, y)
-        if not move or not _is_line(other, number, refs, move in moves):
+        if not move or not _is_line(other, number, refs, b.name, move in moves):
             return False
     return True
 
@@ -93,8 +96,8 @@ def _immediate_move(x: Instruction, y: Instruction) -> int:
     return after - before if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else 0
 
 
-def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], moved: bool) -> bool:
-    """Whether instruction ``number`` loads the line that the next call is told."""
+def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], function: str, moved: bool) -> bool:
+    """Whether instruction ``number`` of ``function`` loads the line that the next call is told."""
     call = next((at for at in range(number + 1, len(code)) if code[at][2][0] in "jcr" and _leaves(code[at][2])), None)
     target = refs.get(code[call][0] + 1) if call is not None else None
     if call is None or target is None or target.kind != "ext":
@@ -109,11 +112,13 @@ def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], moved: 
     loaded = _loaded(code, call, refs)
     before = loaded.get(argument - 1)
     if name.startswith(_BEHIND_FUNCTION):
-        return before is not None and before.kind == "entity" and "__func__" in getattr(before.target, "name", "")
+        return before is not None and _names_place(before, function)
     if name not in _FORMAT_ARGUMENT:
         return False
     text = loaded.get(_FORMAT_ARGUMENT[name])
-    return text is not None and _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1, moved)
+    if text is None or not (moved or any(ref is not None and _names_place(ref, function) for ref in (before, text))):
+        return False
+    return _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1)
 
 
 def _leaves(mnemonic: str) -> bool:
@@ -138,12 +143,15 @@ def _loaded(code: list[Instruction], call: int, refs: dict[int, Ref]) -> dict[in
     return loaded
 
 
-def _is_told_as_line(text: Ref, value: int, moved: bool) -> bool:
-    """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number.
+def _names_place(ref: Ref, function: str) -> bool:
+    """Whether it is what ``__FILE__`` or ``__func__`` stands for in ``function``, or a format with ``__FILE__``."""
+    if ref.kind == "str" and isinstance(ref.target, bytes):
+        return bool(_FILE.search(ref.target)) or ref.target == f"{base_name(function)}\0".encode()
+    return ref.kind == "entity" and "__func__" in getattr(ref.target, "name", "")
 
-    Words decide; a number without a word for it counts when lines moved by just that much
-    and a name stands before it (``%s: %d``).
-    """
+
+def _is_told_as_line(text: Ref, value: int) -> bool:
+    """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number."""
     if text.kind != "str" or not isinstance(text.target, bytes) or b"*" in text.target:
         return False
     conversions = [match for match in _CONVERSION.finditer(text.target) if match.group(1) != b"%"]
@@ -152,5 +160,5 @@ def _is_told_as_line(text: Ref, value: int, moved: bool) -> bool:
     start = conversions[value - 1].end() if value else 0
     between = text.target[start : conversions[value].start()]
     if _SAYS_LINE.search(between):
-        return value > 0 or b"ine" in between
-    return moved and value > 0 and conversions[value - 1].group(1) == b"s" and not between.strip(b" :,-")
+        return value > 0 or b"ine" in between or bool(_FILE.search(text.target))
+    return value > 0 and conversions[value - 1].group(1) == b"s" and not between.strip(b" :,-")
