@@ -1,7 +1,8 @@
 """What the kernel exports to modules, from Module.symvers, and which exports serve as anchors.
 
 Each line holds, separated by tabs: CRC, name, module (``vmlinux`` or a path without .ko), kind of
-export (``EXPORT_SYMBOL``, ``EXPORT_SYMBOL_GPL``), and from 5.4 on the namespace, empty as a rule.
+export (``EXPORT_SYMBOL``, ``EXPORT_SYMBOL_GPL``), and from 5.4 on the namespace, empty as a rule; 5.4 and 5.5 write
+it behind the name (scripts/mod/modpost.c, write_dump()).
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ def _choose(known: tuple[str, ...], exports: Exports, symbols: SymbolTable, perc
 def _parse(line: str, where: str, number: int) -> Export:
     fields = line.split("\t")
     try:
+        if len(fields) == 5 and fields[4].startswith("EXPORT_"):
+            fields = [*fields[:2], *fields[3:], fields[2]]
         crc, name, module, kind = fields[:4]
         return Export(name, int(crc, 16), module, kind.endswith("_GPL"), fields[4] if len(fields) > 4 else "")
     except ValueError as error:

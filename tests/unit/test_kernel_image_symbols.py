@@ -161,3 +161,11 @@ def test_a_file_that_is_no_symvers_is_told(text: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         Exports.read(path)
     assert caught.value.hint
+
+
+def test_the_namespace_stands_last_or_behind_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "Module.symvers"
+    path.write_text("0x1\tone\tUSB\tdrivers/usb\tEXPORT_SYMBOL\n0x2\ttwo\t\tvmlinux\tEXPORT_SYMBOL_GPL\n")
+    older = Exports.read(path)
+    path.write_text("0x1\tone\tdrivers/usb\tEXPORT_SYMBOL\tUSB\n0x2\ttwo\tvmlinux\tEXPORT_SYMBOL_GPL\t\n")
+    assert list(older) == list(Exports.read(path))
