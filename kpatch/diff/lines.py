@@ -30,10 +30,13 @@ _LINE_ARGUMENT = {
     "warn_slowpath_fmt": 1,
     "warn_slowpath_null": 1,
     "warn_slowpath_fmt_taint": 1,
+    "__ext4_journal_start_reserved": 1,
     "__btrfs_abort_transaction": 2,
     "__btrfs_handle_fs_error": 2,
     "__btrfs_panic": 2,
 }
+#: the line was argument 1 until 6.2, is 2 since
+_LINE_IN_ONE_OF = {"__ext4_journal_start_sb": (1, 2)}
 #: functions whose names begin so take ``__LINE__`` behind ``__func__`` by their macros
 _BEHIND_FUNCTION = ("__ext4_",)
 #: functions that print, with the argument that is the format
@@ -46,6 +49,7 @@ _CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])"
 #: what stands before a line number: ``%s:%d``, ``line %d``
 _SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
 _FILE = re.compile(rb"\w\.[ch](?:\0|:%)")
+_NAME = re.compile(rb"[A-Za-z_]\w*\0")
 _IMMEDIATE = re.compile(r"^(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)$")
 _LINE_MAX = 1 << 20
 
@@ -100,25 +104,34 @@ def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], functio
     """Whether instruction ``number`` of ``function`` loads the line that the next call is told."""
     call = next((at for at in range(number + 1, len(code)) if code[at][2][0] in "jcr" and _leaves(code[at][2])), None)
     target = refs.get(code[call][0] + 1) if call is not None else None
-    if call is None or target is None or target.kind != "ext":
+    name = _callee(target)
+    if call is None or not name:
         return False
     register = code[number][3].partition(",")[0]
     argument = next((at for at, names in enumerate(_ARGUMENTS) if register in names), None)
     if argument is None or any(_writes(code[at], argument) for at in range(number + 1, call)):
         return False
-    name = str(target.target)
     if name in _LINE_ARGUMENT:
         return argument == _LINE_ARGUMENT[name]
+    if name in _LINE_IN_ONE_OF:
+        return moved and argument in _LINE_IN_ONE_OF[name]
     loaded = _loaded(code, call, refs)
     before = loaded.get(argument - 1)
     if name.startswith(_BEHIND_FUNCTION):
-        return before is not None and _names_place(before, function)
+        return before is not None and (_names_place(before, function) or _is_name(before))
     if name not in _FORMAT_ARGUMENT:
-        return False
+        return before is not None and _is_file(before) and not any(_is_format(ref) for ref in loaded.values())
     text = loaded.get(_FORMAT_ARGUMENT[name])
     if text is None or not (moved or any(ref is not None and _names_place(ref, function) for ref in (before, text))):
         return False
     return _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1)
+
+
+def _callee(target: Ref | None) -> str:
+    """The name of the function that is called, here or elsewhere; empty when it is none."""
+    if target is None:
+        return ""
+    return target.target.name if isinstance(target.target, Entity) else str(target.target) * (target.kind == "ext")
 
 
 def _leaves(mnemonic: str) -> bool:
@@ -141,6 +154,20 @@ def _loaded(code: list[Instruction], call: int, refs: dict[int, Ref]) -> dict[in
             if register in names and ref is not None and mnemonic in ("mov", "movabs", "lea"):
                 loaded.setdefault(argument, ref)
     return loaded
+
+
+def _is_file(ref: Ref) -> bool:
+    """Whether it is ``__FILE__`` by itself: as an argument, the line follows it (``xfs_error_report()``)."""
+    return isinstance(ref.target, bytes) and ref.kind == "str" and ref.target.endswith((b".c\0", b".h\0"))
+
+
+def _is_name(ref: Ref) -> bool:
+    """Whether it is a text that can be ``__func__``, of a function that was inlined (clang keeps no symbol for it)."""
+    return isinstance(ref.target, bytes) and bool(_NAME.fullmatch(ref.target))
+
+
+def _is_format(ref: Ref) -> bool:
+    return isinstance(ref.target, bytes) and b"%" in ref.target
 
 
 def _names_place(ref: Ref, function: str) -> bool:
