@@ -56,6 +56,9 @@ def diff_objects(
 def _machine(original: ElfObject, patched: ElfObject) -> Machine:
     if (original.machine, original.order) != (patched.machine, patched.order):
         raise BadInput("the original and the patched object are for different machines", "build both alike")
+    for obj in (original, patched):
+        if any(symbol.name == "__gnu_lto_slim" for symbol in obj.symbols):
+            raise BadInput(f"{obj.path} holds no machine code, but what gcc -flto leaves", "compile without -flto")
     machine = machine_of(original.machine)
     if machine is None:
         raise BadInput(f"objects of machine {original.machine} are not supported", "supported: x86_64")

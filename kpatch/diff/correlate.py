@@ -80,6 +80,24 @@ def _pair_numbered_functions(original: View, patched: View, twins: Twins) -> Non
                 match = [other for other in free if same(other, entity)]
                 if len(match) == 1:
                     twins.pair(match[0], entity)
+        _pair_in_order(theirs, ours, twins)
+
+
+def _pair_in_order(theirs: list[Entity], ours: list[Entity], twins: Twins) -> None:
+    """Pair as they follow each other what has one name and one code (``ld -r`` joins copies of inline functions)."""
+
+    def alike(entities: list[Entity], taken: dict[Entity, Entity]) -> dict[tuple[str, bytes], list[Entity]]:
+        groups: dict[tuple[str, bytes], list[Entity]] = defaultdict(list)
+        for entity in entities:
+            if entity not in taken:
+                groups[entity.name, entity.section.data[entity.start : entity.end]].append(entity)
+        return groups
+
+    rest = alike(theirs, twins.patched)
+    for key, mine in alike(ours, twins.original).items():
+        if len(rest.get(key, ())) == len(mine):
+            for original, patched in zip(rest[key], mine):
+                twins.pair(original, patched)
 
 
 def _same_shape(a: Entity, b: Entity) -> bool:

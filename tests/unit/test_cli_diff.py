@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kpatch.cli import diff
-from kpatch.elf.object import ElfObject
+from kpatch.elf.const import STB_GLOBAL, STT_OBJECT
+from kpatch.elf.object import ElfObject, Symbol
 from tests.golden.corpus import Item
 
 CHANGED = Item("include-new-data", "gcc")
@@ -156,6 +157,14 @@ def test_bad_input_is_1(
         error = capsys.readouterr().err
         assert error.startswith("kpatch-diff: error: ") and "internal error" not in error and str(bad) in error
         assert not out.exists()
+
+
+def test_intermediate_code_is_no_object(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """``gcc -flto`` leaves an object without functions: it differs in nothing that could be compared."""
+    slim = ElfObject.read(CHANGED.object("patched"))
+    slim.add_symbol(Symbol("__gnu_lto_slim", slim.sections[0], bind=STB_GLOBAL, type=STT_OBJECT))
+    slim.write(tmp_path / "slim.o")
+    assert _run(monkeypatch, CHANGED.object("original"), tmp_path / "slim.o", "-o", tmp_path / "out.o") == 1
 
 
 def test_output_that_cannot_be_written_is_1(
