@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from kpatch.diff.compare import Twins
+from kpatch.diff.contexts import used_alike
 from kpatch.diff.model import Body, Entity, View
 from kpatch.diff.names import base_name, has_compiler_number
 
@@ -141,6 +142,8 @@ def _evidence(
             votes.update(_by_position(one, other, theirs, ours))
         else:
             votes.update(_by_name(one, other, theirs, ours))
+            if a.is_function:
+                votes.update(used_alike(one, other, theirs, ours))
     return votes
 
 

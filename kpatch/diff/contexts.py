@@ -1,0 +1,74 @@
+"""How code uses each of several static locals of one name: what tells them apart in a function that changed.
+
+A use is the instruction that refers to the variable and its two neighbours.  Registers, addresses, calls
+and what ends a block do not count: they follow from the code around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+from kpatch.arch.decode import Instruction, disassemble
+from kpatch.diff.model import Body, Entity
+
+__all__ = ["used_alike"]
+
+_REGISTER = re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b")
+_NOTHING = ""
+
+
+def used_alike(
+    one: Body, other: Body, theirs: Mapping[Entity, str], ours: Mapping[Entity, str]
+) -> Iterator[tuple[Entity, Entity]]:
+    """Pairs of namesakes that two versions of a function use in the same way.
+
+    Only where each namesake is used in its own way, and each is found on the other side.
+    ``theirs`` and ``ours``: the objects in question of the original and the patched side, with their base names.
+    """
+    left, right = _namesakes(one, theirs), _namesakes(other, ours)
+    for base in left.keys() & right.keys():
+        if len(left[base]) != len(right[base]) or len(left[base]) == 1:
+            continue
+        old, new = _uses(one, left[base]), _uses(other, right[base])
+        if any(_is_alike(a, b) for uses in (old, new) for a, b in combinations(uses.values(), 2)):
+            continue
+        pairs = [(a, b) for a in old for b in new if a.size == b.size and _is_alike(old[a], new[b])]
+        if len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(old):
+            yield from pairs
+
+
+def _namesakes(body: Body, among: Mapping[Entity, str]) -> dict[str, set[Entity]]:
+    groups: dict[str, set[Entity]] = defaultdict(set)
+    for _, _, ref in body.refs:
+        if isinstance(ref.target, Entity) and ref.target in among:
+            groups[among[ref.target]].add(ref.target)
+    return groups
+
+
+def _uses(body: Body, entities: set[Entity]) -> dict[Entity, list[str]]:
+    """What is around each reference to one of ``entities``, in the order of the code."""
+    code = list(disassemble(body.data))
+    found: dict[Entity, list[str]] = {entity: [] for entity in entities}
+    fields = {at: ref.target for at, _, ref in body.refs}
+    for number, (offset, size, _, _) in enumerate(code):
+        for at in range(offset, offset + size):
+            target = fields.get(at)
+            if isinstance(target, Entity) and target in entities:
+                around = [_plain(code[place]) if place < len(code) else _NOTHING for place in (number - 1, number + 1)]
+                found[target] += [_plain(code[number]), *around]
+    return found
+
+
+def _is_alike(one: list[str], other: list[str]) -> bool:
+    """Whether nothing tells two uses apart."""
+    return len(one) == len(other) and all(a == b or _NOTHING in (a, b) for a, b in zip(one, other))
+
+
+def _plain(instruction: Instruction) -> str:
+    _, _, mnemonic, operands = instruction
+    if mnemonic[0] == "j" or mnemonic in ("call", "ret", "int3", "nop"):
+        return _NOTHING
+    return f"{mnemonic} {_REGISTER.sub('reg', operands)}"
