@@ -17,6 +17,7 @@ __all__ = ["POINTS", "compilers_of", "pairs_for"]
 POINTS: dict[str, dict[str, str]] = {
     "correlation": {
         "static-local": "static locals by the code that refers to them",
+        "alias": "functions with several names",
         "isra": "foo.isra.0",
         "constprop": "foo.constprop.0",
         "part": "foo.part.0",

@@ -2,6 +2,7 @@
 /*
  * A function with two names changes: it is one place.
  *
+ * shows: alias
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Two functions become one with two names.
  *
+ * shows: alias
  * status: refused
  * refusals: changed-alias:g
  */

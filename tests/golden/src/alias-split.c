@@ -2,6 +2,7 @@
 /*
  * One of the two names of a function gets a body of its own: who calls it by that name would get the other one.
  *
+ * shows: alias
  * status: refused
  * refusals: changed-alias:g
  */

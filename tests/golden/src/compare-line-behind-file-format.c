@@ -2,6 +2,7 @@
 /*
  * A number changes behind __FILE__, but the callee formats both: nobody knows how.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Lines move: a function that nobody knows is told __FILE__ and, right behind it, __LINE__; another one is defined here.
  *
+ * shows: line-printk
  * status: unchanged
  */
 #include "kernel.h"

@@ -2,6 +2,7 @@
 /*
  * A number in a message changes, which is no line: no file or function stands before it, and no line moved.
  *
+ * shows: line-printk
  * status: changed
  * changed: f
  */

@@ -2,6 +2,7 @@
 /*
  * Lines move: the format itself begins with __FILE__.
  *
+ * shows: line-printk
  * status: unchanged
  */
 #include "kernel.h"

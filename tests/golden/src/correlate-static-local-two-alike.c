@@ -2,6 +2,7 @@
 /*
  * Two variables of one name in one changed function: it does the same with both, and nobody can tell which is which.
  *
+ * shows: static-local
  * status: refused
  * refusals(gcc): ambiguous-static-local:count.0 ambiguous-static-local:count.1
  * refusals(clang): ambiguous-static-local:f.count ambiguous-static-local:f.count.1
