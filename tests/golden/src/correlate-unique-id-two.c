@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two variables that differ in the number of __UNIQUE_ID_ only, in code that changes: nobody can tell which is which.
+ * Two variables that differ in the number of __UNIQUE_ID_ only, in code that changes: what it does tells them apart.
  *
  * shows: unique-id
- * status: refused
- * refusals: ambiguous-static-local:__UNIQUE_ID_state1 ambiguous-static-local:__UNIQUE_ID_state2
+ * status: changed
+ * changed: f
  */
 #include "kernel.h"
 
