@@ -13,6 +13,7 @@ from itertools import combinations
 
 from kpatch.arch.decode import Instruction, disassemble
 from kpatch.diff.model import Body, Entity
+from kpatch.diff.names import compiler_number
 
 __all__ = ["used_alike"]
 
@@ -25,7 +26,8 @@ def used_alike(
 ) -> Iterator[tuple[Entity, Entity]]:
     """Pairs of namesakes that two versions of a function use in the same way.
 
-    Only where each namesake is used in its own way, and each is found on the other side.
+    Only where each namesake is used in its own way, each is found on the other side, and they are declared in the
+    same order.
     ``theirs`` and ``ours``: the objects in question of the original and the patched side, with their base names.
     """
     left, right = _namesakes(one, theirs), _namesakes(other, ours)
@@ -36,8 +38,15 @@ def used_alike(
         if any(_is_alike(a, b) for uses in (old, new) for a, b in combinations(uses.values(), 2)):
             continue
         pairs = [(a, b) for a in old for b in new if a.size == b.size and _is_alike(old[a], new[b])]
-        if len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(old):
+        one_to_one = len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) == len(old)
+        if one_to_one and _keep_their_order(pairs):
             yield from pairs
+
+
+def _keep_their_order(pairs: list[tuple[Entity, Entity]]) -> bool:
+    """Whether the compiler numbered both sides alike: a patch that exchanges the uses of two is not misread."""
+    numbers = [compiler_number(b.name) for _, b in sorted(pairs, key=lambda pair: compiler_number(pair[0].name))]
+    return all(a < b for a, b in zip(numbers, numbers[1:]))
 
 
 def _namesakes(body: Body, among: Mapping[Entity, str]) -> dict[str, set[Entity]]:

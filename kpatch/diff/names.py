@@ -6,6 +6,7 @@ import re
 
 __all__ = [
     "base_name",
+    "compiler_number",
     "has_compiler_number",
     "holds_objects",
     "is_cold_child",
@@ -68,6 +69,12 @@ def base_name(name: str) -> str:
 def has_compiler_number(name: str) -> bool:
     """Whether the number in ``name`` may differ between two compilations (``count.3``)."""
     return base_name(name) != name
+
+
+def compiler_number(name: str) -> int:
+    """The last number in ``name`` that the compiler gave, in the order of declaration; -1 when it gave none."""
+    match = re.search(r"\.(\d+)$|__UNIQUE_ID_.*?(\d+)$", name)
+    return int(match.group(1) or match.group(2)) if match else -1
 
 
 def is_not_identity(name: str) -> bool:
