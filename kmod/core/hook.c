@@ -271,19 +271,20 @@ int kp_arm(struct kp_patch *patch)
 static bool kp_disarm_func(struct kp_func *func)
 {
 	struct kp_hook *hook = func->hook;
-	bool direct = hook->armed && hook->direct;
 
 	list_del_init(&func->stack_node);
 	func->hook = NULL;
 	if (!list_empty(&hook->funcs)) {
-		if (direct)
-			WARN_ON(kp_direct_relink(hook));
-		return direct;
+		if (!hook->armed || !hook->direct)
+			return false;
+		WARN_ON(kp_direct_relink(hook));
+		return true;
 	}
+	/* ftrace waits by itself until nobody is where an ops led to. */
 	if (hook->armed)
 		kp_detach(hook);
 	kp_hook_free(hook);
-	return direct;
+	return false;
 }
 
 /**
@@ -316,7 +317,7 @@ void kp_disarm(struct kp_patch *patch)
 
 	kp_for_each_object(patch, object)
 		direct |= kp_disarm_object(object);
-	/* Freeing an ops waits by itself; a trampoline is ours to wait for. */
+	/* A trampoline that is skipped from now on is ours to wait for, once for all. */
 	if (direct)
 		kp_synchronize_tasks();
 }
