@@ -47,45 +47,11 @@
 #define kp_ftrace_set_ip(fregs, ip)	ftrace_instruction_pointer_set(fregs, ip)
 #endif
 
-/* The text that stays after init. */
-static inline unsigned long kp_module_text(const struct module *mod)
-{
-#ifdef KP_HAVE_MODULE_MEM
-	return (unsigned long)mod->mem[MOD_TEXT].base;
-#else
-	return (unsigned long)mod->core_layout.base;
-#endif
-}
-
-static inline unsigned long kp_module_text_size(const struct module *mod)
-{
-#ifdef KP_HAVE_MODULE_MEM
-	return mod->mem[MOD_TEXT].size;
-#else
-	return mod->core_layout.text_size;
-#endif
-}
-
-/* Read-only data, the notes among it. */
-static inline const void *kp_module_rodata(const struct module *mod)
-{
-#ifdef KP_HAVE_MODULE_MEM
-	return mod->mem[MOD_RODATA].base;
-#else
-	return mod->core_layout.base + mod->core_layout.text_size;
-#endif
-}
-
-static inline unsigned long kp_module_rodata_size(const struct module *mod)
-{
-#ifdef KP_HAVE_MODULE_MEM
-	return mod->mem[MOD_RODATA].size;
-#else
-	return mod->core_layout.ro_size - mod->core_layout.text_size;
-#endif
-}
-
-/* Wait until every task has left text that nothing leads to any more. */
+/*
+ * Wait until everybody has left text that nothing leads to any more, as ftrace
+ * waits for its own: interrupts too, where RCU does not watch, and then tasks
+ * that were preempted in it.
+ */
 static inline void kp_synchronize_tasks(void)
 {
 #ifdef CONFIG_TASKS_RCU

@@ -18,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include "compat.h"
+#include "../patch/kpatch-module.h"
 #include "../patch/kpatch-patch.h"
 
 #define KPATCH_VERSION		"1.0.0"
@@ -176,7 +177,6 @@ void kp_forget_targets(struct kp_patch *patch);
 
 /* symbol.c */
 const Elf_Sym *kp_symbol_find(const struct module *mod, const char *name, u32 sympos);
-bool kp_has_build_id(const struct module *mod, const u8 *id, u32 len);
 
 /* reloc.c */
 unsigned int kp_reloc_size(u32 type);

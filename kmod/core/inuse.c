@@ -133,8 +133,8 @@ struct kp_inuse *kp_inuse_alloc(void)
 	}
 	list_for_each_entry(patch, &kp_patches, node)
 		if (kp_patch_leaves(patch))
-			kp_add_range(inuse, kp_module_text(patch->mod),
-				     kp_module_text_size(patch->mod), NULL);
+			kp_add_range(inuse, kpatch_text(patch->mod).start,
+				     kpatch_text(patch->mod).size, NULL);
 	list_for_each_entry(hook, &kp_hooks, node) {
 		kp_add_hook(inuse, hook);
 		kp_add_overlaid(inuse, hook);

@@ -10,8 +10,6 @@
 #include "core.h"
 #include <linux/elf.h>
 
-#define KP_NT_GNU_BUILD_ID	3
-
 static const char *kp_symbol_name(const struct mod_kallsyms *table, unsigned int i)
 {
 	return table->strtab + table->symtab[i].st_name;
@@ -51,28 +49,4 @@ const Elf_Sym *kp_symbol_find(const struct module *mod, const char *name, u32 sy
 	else
 		kp_refuse_reason("module %s has no symbol %s", mod->name, name);
 	return ERR_PTR(-ENOENT);
-}
-
-/**
- * kp_has_build_id() - was this module made by exactly that build?
- * @mod:	coming or live, and cannot go
- * @id:		GNU build-id of the .ko
- * @len:	bytes at @id
- *
- * The kernel need not remember where a module's notes are; they are somewhere
- * in its read-only data.
- */
-bool kp_has_build_id(const struct module *mod, const u8 *id, u32 len)
-{
-	const u32 head[] = { sizeof("GNU"), len, KP_NT_GNU_BUILD_ID };
-	const void *at = kp_module_rodata(mod);
-	const void *end = at + kp_module_rodata_size(mod);
-
-	/* Notes are aligned to 4 bytes, sections of a module to no less. */
-	for (at = PTR_ALIGN(at, 4); at + sizeof(head) + head[0] + len <= end; at += 4)
-		if (!memcmp(at, head, sizeof(head)) &&
-		    !memcmp(at + sizeof(head), "GNU", head[0]) &&
-		    !memcmp(at + sizeof(head) + head[0], id, len))
-			return true;
-	return false;
 }

@@ -73,6 +73,15 @@ static ssize_t kp_checksum_show(struct kobject *kobj, struct kobj_attribute *att
 }
 KP_ATTR_RO(kp_checksum, "checksum", 0444);
 
+static ssize_t kp_build_id_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	u32 len = 0;
+	const u8 *id = kpatch_next_build_id(to_patch(kobj)->mod, NULL, &len);
+
+	return sysfs_emit(buf, "%*phN\n", (int)len, id);
+}
+KP_ATTR_RO(kp_build_id, "build_id", 0444);
+
 static ssize_t kp_state_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
 	static const char * const names[] = {
@@ -130,8 +139,8 @@ static ssize_t kp_patched_show(struct kobject *kobj, struct kobj_attribute *attr
 KP_ATTR_RO(kp_patched, "patched", 0444);
 
 static struct attribute *kp_patch_attrs[] = {
-	&kp_enabled.attr, &kp_replace.attr, &kp_checksum.attr, &kp_state.attr,
-	&kp_pause_us.attr, NULL
+	&kp_enabled.attr, &kp_replace.attr, &kp_checksum.attr, &kp_build_id.attr,
+	&kp_state.attr, &kp_pause_us.attr, NULL
 };
 ATTRIBUTE_GROUPS(kp_patch);
 

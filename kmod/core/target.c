@@ -64,7 +64,6 @@ struct module *kp_module_get(const char *name)
 static int kp_find_func(struct kp_func *func, const struct module *mod)
 {
 	const Elf_Sym *symbol = kp_symbol_find(mod, func->name, func->sympos);
-	unsigned long text = kp_module_text(mod);
 
 	if (IS_ERR(symbol))
 		return PTR_ERR(symbol);
@@ -74,8 +73,7 @@ static int kp_find_func(struct kp_func *func, const struct module *mod)
 				 func->old_size);
 		return -EINVAL;
 	}
-	if (symbol->st_value < text ||
-	    symbol->st_value + symbol->st_size > text + kp_module_text_size(mod)) {
+	if (!kpatch_in_text(mod, symbol->st_value, symbol->st_size)) {
 		kp_refuse_reason("%s is no function of module %s", func->name, mod->name);
 		return -EINVAL;
 	}

@@ -155,12 +155,5 @@ int kp_verify_old_func(const struct kp_func *func)
  */
 int kp_verify_target(const struct kpatch_patch *api, const struct module *mod)
 {
-	const struct kpatch_patch_object *disk = kpatch_find_object(api, mod->name);
-	const u8 *id = (const u8 *)(unsigned long)disk->build_id;
-
-	if (kp_has_build_id(mod, id, disk->build_id_len))
-		return 0;
-	kp_refuse_reason("module %s is another build: the patch is for the one with build-id %*phN",
-			 mod->name, (int)disk->build_id_len, id);
-	return -ENOEXEC;
+	return kpatch_verify_target(api, mod);
 }

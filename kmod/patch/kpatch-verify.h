@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/utsname.h>
+#include "kpatch-module.h"
 #include "kpatch-patch.h"
 
 /* More than any real patch has; a bound for damaged section sizes. */
@@ -24,19 +25,12 @@
 #define KPATCH_MAX_RELOCS	65536
 #define KPATCH_MAX_SIZE		(1U << 20)
 #define KPATCH_MAX_NOTES	(1U << 16)
-#define KPATCH_MAX_BUILD_ID	64
 
 /*
  * kallsyms knows no sizes: what it shows is the distance to the next symbol.
  * Padding up to the next function is smaller than this on every config.
  */
 #define KPATCH_MAX_PADDING	64
-
-static inline bool kpatch_in_module(const struct module *mod, u64 addr, u64 size)
-{
-	return addr + size > addr && within_module_core(addr, mod) &&
-	       within_module_core(addr + size - 1, mod);
-}
 
 /**
  * kpatch_verify_string() - is there a string of this module?
@@ -126,8 +120,8 @@ static inline int kpatch_verify_func(const struct kpatch_patch *api,
 				 (char *)(unsigned long)disk->name, disk->old_size, disk->new_size);
 		return -EINVAL;
 	}
-	if (disk->new_size && !kpatch_in_module(api->mod, disk->new_addr, disk->new_size)) {
-		kp_refuse_reason("corrupt metadata: new function %s is not in the patch module",
+	if (disk->new_size && !kpatch_in_text(api->mod, disk->new_addr, disk->new_size)) {
+		kp_refuse_reason("corrupt metadata: new function %s is not in the patch module's text",
 				 (char *)(unsigned long)disk->name);
 		return -EINVAL;
 	}
@@ -169,8 +163,8 @@ static inline int kpatch_verify_callbacks(const struct kpatch_patch *api)
 						   "a callback's object name");
 			if (err)
 				return err;
-			if (!kpatch_in_module(api->mod, each->fn, 1)) {
-				kp_refuse_reason("corrupt metadata: a callback is not in the patch module");
+			if (!kpatch_in_text(api->mod, each->fn, 1)) {
+				kp_refuse_reason("corrupt metadata: a callback is not in the patch module's text");
 				return -EINVAL;
 			}
 		}
@@ -376,6 +370,25 @@ static inline int kpatch_verify_build(const struct kpatch_patch *api)
 		return -ENOEXEC;
 	}
 	return kpatch_verify_build_id(api->mod, build);
+}
+
+/**
+ * kpatch_verify_target() - is a module the build that the patch was made for?
+ * @api:	the patch, verified
+ * @mod:	coming or live, and cannot go
+ *
+ * Return: 0, or -ENOEXEC with the cause noted.
+ */
+static inline int kpatch_verify_target(const struct kpatch_patch *api, const struct module *mod)
+{
+	const struct kpatch_patch_object *disk = kpatch_find_object(api, mod->name);
+	const u8 *id = (const u8 *)(unsigned long)disk->build_id;
+
+	if (kpatch_has_build_id(mod, id, disk->build_id_len))
+		return 0;
+	kp_refuse_reason("module %s is another build: the patch is for the one with build-id %*phN",
+			 mod->name, (int)disk->build_id_len, id);
+	return -ENOEXEC;
 }
 
 /**

@@ -123,6 +123,9 @@ static int lp_pre_patch(struct klp_object *object)
 	struct klp_func *func = object->funcs;
 	int err;
 
+	err = object->mod ? kpatch_verify_target(&patch, object->mod) : 0;
+	if (err)
+		return err;
 	lp_for_each_disk(disk, api->name) {
 		err = lp_verify_found(func++, disk);
 		if (err)

@@ -17,8 +17,16 @@ SUM = 200 + 101 + 100 + 3000 + 200
 """What kmod/late/patch.c adds to its mark: the values that its relocations lead to."""
 
 
+ALONE = ("TEST_MODULE_ONLY", "TEST_NO_RELOCS")
+"""Nothing but a function of the target, and no references from it."""
+
+
 def _patch(name: str, mark: int, *defines: str, funcs: int = 2, trampolines: bool = True) -> TestModule:
     return TestModule(f"late-{name}", "late/patch.c", funcs, (f"MARK={mark}", *defines), trampolines)
+
+
+def _livepatch(name: str, mark: int, *defines: str) -> TestModule:
+    return TestModule(f"late-{name}", "late/patch.c", 1, (f"MARK={mark}", *ALONE, *defines), livepatch=True)
 
 
 def _bad(name: str) -> TestModule:
@@ -36,23 +44,24 @@ MODULES = (
     _patch("two", 2, "TEST_OTHER"),
     _patch("ops", 3, trampolines=False),
     _patch("replace", 4, "TEST_FLAGS=1"),
-    _patch("alone", 5, "TEST_MODULE_ONLY", "TEST_NO_RELOCS", funcs=1),
+    _patch("alone", 5, *ALONE, funcs=1),
     _patch("veto", 6, "VETO"),
     *map(_bad, (*DAMAGED, *UNFIT)),
 )
 
 
-def _readelf(option: str, module: Path) -> str:
+def readelf(option: str, module: Path) -> str:
+    """What readelf prints of a module."""
     # Its status is 1 for every kind of note that is younger than itself.
     return subprocess.run(["readelf", option, module], check=False, capture_output=True, text=True).stdout
 
 
 def _facts(module: Path) -> dict[str, str]:
     """Build-id and sizes of the functions of a module, as C text."""
-    found = re.search(r"Build ID: (\w+)", _readelf("-n", module))
+    found = re.search(r"Build ID: (\w+)", readelf("-n", module))
     assert found, f"{module}: no build-id"
     values = {f"ID_{module.stem}": ",".join(f"0x{byte:02x}" for byte in bytes.fromhex(found.group(1)))}
-    for size, name in re.findall(r"^ *\d+: \w+ +(\d+) FUNC .* (\S+)$", _readelf("-sW", module), re.M):
+    for size, name in re.findall(r"^ *\d+: \w+ +(\d+) FUNC .* (\S+)$", readelf("-sW", module), re.M):
         values[f"SIZE_{name}"] = size
     return values
 
@@ -77,6 +86,7 @@ def build(kernel: StockKernel, core: Path, buildroot: Path | None) -> Mapping[st
         values.update(_facts(target / f"{name}.ko"))
     for module in MODULES:
         kmods.module_directory(patches / module.name, module, values)
-    kmods.write(patches / "Kbuild", "obj-m := " + " ".join(f"{module.name}/" for module in MODULES) + "\n")
+    wanted = {kind: " ".join(f"{each.name}/" for each in MODULES if each.livepatch == kind) for kind in (False, True)}
+    kmods.write(patches / "Kbuild", f"obj-m := {wanted[False]}\nobj-m += $(if $(CONFIG_LIVEPATCH),{wanted[True]})\n")
     kmods.make(headers, patches, buildroot, core / "Module.symvers")
     return {path.stem: path for path in (*target.glob("*.ko"), *patches.glob("*/*.ko"))}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.vm import tiny
+from tests.vm.late import readelf
 from tests.vm.target import Target
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -69,6 +70,8 @@ def test_life_of_a_patch(target: Target, name: str, method: str) -> None:
     out = boot(target, script).out
     assert "/sys/kernel/kpatch/version: 1.0.0\n" in out
     assert f"/kpatch_{name}/checksum: sum-of-{name}\n" in out
+    build_id = re.search(r"Build ID: (\w+)", readelf("-n", target.modules[f"kpatch-{name}"]))
+    assert build_id and f"/kpatch_{name}/build_id: {build_id[1]}\n" in out
     assert f"/kpatch_{name}/replace: 0\n" in out
     assert f"/kpatch_{name}/vmlinux/si_meminfo,0/method: {method}\n" in out
     assert re.search(rf"/kpatch_{name}/vmlinux/get_max_files,0/old_addr: 0xffffffff[0-9a-f]{{8}}\n", out)
@@ -144,7 +147,9 @@ REFUSALS = {
     "size": r"errno: 22\nreason: function si_meminfo has \d+ bytes here, the patch is for one of \d+\n",
     "zero": r"errno: 22\nreason: corrupt metadata: function si_meminfo has sizes 0 and \d+\n",
     "string": r"errno: 22\nreason: corrupt metadata: a function's name is no string of the module\n",
-    "new": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module\n",
+    "new": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module's text\n",
+    "new_data": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module's text\n",
+    "callback": r"errno: 22\nreason: corrupt metadata: a callback is not in the patch module's text\n",
     "flags": r"errno: 22\nreason: function si_meminfo wants something that is not known here\n",
     "twice": r"errno: 22\nreason: function si_meminfo,0 of vmlinux stands twice in the patch\n",
     "notrace": r"errno: 95\nreason: function memcpy cannot be redirected: it has no fentry call\n",

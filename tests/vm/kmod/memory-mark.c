@@ -33,6 +33,8 @@ static __new(2) unsigned long new_get_max_files(void)
 NEW(2, new_get_max_files);
 #endif
 
+static const u8 data[NEW_SIZE] __used = { 0xc3 };
+
 #if defined(BAD_NAME)
 #define FIRST	{ .new_addr = ADDRESS(new_si_meminfo), .old_addr = OLD(si_meminfo),	\
 		  .name = ADDRESS("si_meminfa"), .objname = ADDRESS("vmlinux"),		\
@@ -55,6 +57,10 @@ NEW(2, new_get_max_files);
 		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
 #elif defined(BAD_NEW)
 #define FIRST	{ .new_addr = ADDRESS(&_printk), .old_addr = OLD(si_meminfo),		\
+		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
+		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
+#elif defined(BAD_NEW_DATA)
+#define FIRST	{ .new_addr = ADDRESS(data), .old_addr = OLD(si_meminfo),		\
 		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
 		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
 #elif defined(BAD_FLAGS)
@@ -83,4 +89,11 @@ FUNCS(FIRST);
 FUNCS(FIRST, FUNC(nr_free_buffer_pages, new_nr_free_buffer_pages), FUNC(get_max_files, new_get_max_files));
 #endif
 
+#ifdef BAD_CALLBACK
+CALLBACK(pre_patch, data);
+NO_CALLBACK(post_patch);
+NO_CALLBACK(pre_unpatch);
+NO_CALLBACK(post_unpatch);
+#else
 NO_CALLBACKS;
+#endif
