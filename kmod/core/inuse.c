@@ -3,9 +3,10 @@
  * inuse.c - what must not be on any stack when the switch is made
  *
  * For every hook whose calls change their way:
- *  - the old function, even if calls went elsewhere: the return address of
- *    its fentry call is on the stack of a task that is just being redirected;
  *  - the replacement that calls went to until now;
+ *  - the old function, before its first replacement. Later nobody enters it
+ *    any more; but the return address of its fentry call is on the stack of a
+ *    task that is just being redirected, so its first bytes count always;
  *  - the trampolines, between their test and their jump.
  * For every patch that goes: all its text, since its module may go then. Parts
  * (foo.cold of foo) are functions like others here.
@@ -14,7 +15,7 @@
 #include <linux/mm.h>
 #include <linux/sort.h>
 
-/* A hook adds the old function, a replacement and its trampolines. */
+/* A function adds at most itself, what it replaces, and the trampolines of its patch. */
 static unsigned int kp_count_ranges(void)
 {
 	unsigned int nr = 0;
@@ -31,16 +32,14 @@ static unsigned int kp_count_ranges(void)
 	return nr;
 }
 
+/* ENDBR and the call: the return address of an fentry call is no farther into a function. */
+#define KP_FENTRY_SIZE	9
+
 static void kp_add_range(struct kp_inuse *inuse, unsigned long start, unsigned long size,
 			 const char *name)
 {
-	unsigned int i;
-
 	if (!start || !size)
 		return;
-	for (i = 0; i < inuse->nr_ranges; i++)
-		if (start >= inuse->ranges[i].start && start <= inuse->ranges[i].end)
-			return;
 	inuse->ranges[inuse->nr_ranges++] = (struct kp_range){
 		.start = start,
 		.end = start + size,
@@ -57,16 +56,17 @@ static void kp_add_hook(struct kp_inuse *inuse, struct kp_hook *hook)
 {
 	struct kp_func *now = kp_hook_top(hook, false);
 	struct kp_func *next = kp_hook_top(hook, true);
+	bool force = next && next->flags & KPATCH_FUNC_FORCE;
 	const struct kpatch_trampolines *t;
 	struct kp_func *func;
 
-	if (now == next)
+	if (now == next || (force && !now))
 		return;
 	if (now)
 		kp_add_range(inuse, now->new_addr, now->new_size, hook->name);
-	if (next && next->flags & KPATCH_FUNC_FORCE && !now)
-		return;
-	kp_add_range(inuse, hook->old_addr, now ? now->old_size : next->old_size, hook->name);
+	/* Whom a forced replacement left in the old function may stay there for its successor, too. */
+	kp_add_range(inuse, hook->old_addr, next && !force ? next->old_size : KP_FENTRY_SIZE,
+		     hook->name);
 	list_for_each_entry(func, &hook->funcs, stack_node) {
 		t = &func->object->patch->api->trampolines;
 		if (t->nr)
@@ -74,36 +74,33 @@ static void kp_add_hook(struct kp_inuse *inuse, struct kp_hook *hook)
 	}
 }
 
-/* Of a patch that comes or goes, the parts of its old and new functions. */
-static void kp_add_parts(struct kp_inuse *inuse, struct kp_patch *patch)
+/* Will calls of the function stop to go to this replacement, although its patch stays? */
+static bool kp_is_overlaid(const struct kp_func *func)
 {
-	struct kp_object *object;
-	struct kp_func *func;
-
-	kp_for_each_object(patch, object) {
-		kp_for_each_func(object, func) {
-			if (!(func->flags & KPATCH_FUNC_PART) || func->live == func->next_live)
-				continue;
-			if (!(func->flags & KPATCH_FUNC_FORCE))
-				kp_add_range(inuse, func->old_addr, func->old_size, func->name);
-		}
-	}
+	return func->hook && kp_hook_top(func->hook, false) == func &&
+	       kp_hook_top(func->hook, true) != func;
 }
 
 /*
- * A patch that stays but is overlaid on one function: the parts of its new
- * functions may be in use by the overlaid one. Which part is whose is not
- * known, so all count.
+ * The old parts that new functions have no use for any more, and the new parts
+ * of functions that calls go to no more. Which part is whose is not known, so
+ * all of the object count.
  */
-static void kp_add_overlaid(struct kp_inuse *inuse, struct kp_hook *hook)
+static void kp_add_parts(struct kp_inuse *inuse, struct kp_object *object)
 {
-	struct kp_func *now = kp_hook_top(hook, false), *func;
+	bool overlaid = false;
+	struct kp_func *func;
 
-	if (!now || now == kp_hook_top(hook, true))
-		return;
-	kp_for_each_func(now->object, func)
-		if (func->flags & KPATCH_FUNC_PART)
+	kp_for_each_func(object, func)
+		overlaid |= kp_is_overlaid(func);
+	kp_for_each_func(object, func) {
+		if (!(func->flags & KPATCH_FUNC_PART))
+			continue;
+		if (func->next_live && !func->live && !(func->flags & KPATCH_FUNC_FORCE))
+			kp_add_range(inuse, func->old_addr, func->old_size, func->name);
+		if (overlaid)
 			kp_add_range(inuse, func->new_addr, func->new_size, func->name);
+	}
 }
 
 static int kp_compare_ranges(const void *a, const void *b)
@@ -111,6 +108,24 @@ static int kp_compare_ranges(const void *a, const void *b)
 	const struct kp_range *left = a, *right = b;
 
 	return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/* Sorted ranges may overlap, or be the same: let each begin where those before it end. */
+static void kp_part_ranges(struct kp_inuse *inuse)
+{
+	unsigned int i, nr = 0;
+	unsigned long end = 0;
+
+	for (i = 0; i < inuse->nr_ranges; i++) {
+		struct kp_range range = inuse->ranges[i];
+
+		range.start = max(range.start, end);
+		if (range.start >= range.end)
+			continue;
+		end = range.end;
+		inuse->ranges[nr++] = range;
+	}
+	inuse->nr_ranges = nr;
 }
 
 /**
@@ -121,6 +136,7 @@ static int kp_compare_ranges(const void *a, const void *b)
 struct kp_inuse *kp_inuse_alloc(void)
 {
 	struct kp_inuse *inuse = kp_fault() ? NULL : kzalloc(sizeof(*inuse), GFP_KERNEL);
+	struct kp_object *object;
 	struct kp_patch *patch;
 	struct kp_hook *hook;
 
@@ -131,17 +147,18 @@ struct kp_inuse *kp_inuse_alloc(void)
 		kfree(inuse);
 		return NULL;
 	}
-	list_for_each_entry(patch, &kp_patches, node)
+	list_for_each_entry(patch, &kp_patches, node) {
+		struct kpatch_memory text = kpatch_text(patch->mod);
+
 		if (kp_patch_leaves(patch))
-			kp_add_range(inuse, kpatch_text(patch->mod).start,
-				     kpatch_text(patch->mod).size, NULL);
-	list_for_each_entry(hook, &kp_hooks, node) {
-		kp_add_hook(inuse, hook);
-		kp_add_overlaid(inuse, hook);
+			kp_add_range(inuse, text.start, text.size, NULL);
+		kp_for_each_object(patch, object)
+			kp_add_parts(inuse, object);
 	}
-	list_for_each_entry(patch, &kp_patches, node)
-		kp_add_parts(inuse, patch);
+	list_for_each_entry(hook, &kp_hooks, node)
+		kp_add_hook(inuse, hook);
 	sort(inuse->ranges, inuse->nr_ranges, sizeof(*inuse->ranges), kp_compare_ranges, NULL);
+	kp_part_ranges(inuse);
 	return inuse;
 }
 

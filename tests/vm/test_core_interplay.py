@@ -95,11 +95,15 @@ def test_calls_in_nmis(target: Target) -> None:
 
 
 def test_force_takes_what_is_in_use(target: Target) -> None:
-    """A named function may be replaced under a task that never leaves it; its next call is the new one's."""
+    """A named function may be replaced under a task that never leaves it; its next call is the new one's.
+
+    The task does not keep the patch from going, either: it is in the old function.
+    """
     script = """
         insmod caller.ko sleep=1; sleep 1
         refused sleeper
         load force; state force enabled
+        disable force; enable force; state force enabled
         rmmod caller
         insmod caller.ko sleep=1; sleep 1
         echo 0 2>/dev/null > $S/kpatch_force/enabled && fail "its text goes while a task is asleep in it"
