@@ -44,9 +44,8 @@ of tasks that ran in between. So the pause grows with what ran, not with the num
 
 Both pauses grow when the host has other work to do than this machine; compare them with each other.
 
-`apply.*`: most of the core module's time is the wait for a grace period before the machine is stopped; livepatch
-waits until every task was seen outside of the functions, looking once a second. Under load grace periods take longer
-and the core module has no lead any more.
+`apply.*`: the core module waits for no grace period before the machine is stopped, nor behind that; livepatch waits
+until every task was seen outside of the functions, looking once a second.
 """
 
 _CALLS = """

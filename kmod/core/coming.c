@@ -114,6 +114,8 @@ static void kp_release(const struct module *mod)
 		kp_post_unpatch(object);
 		kp_detach_target(object);
 	}
+	/* ftrace forgets the module's functions when it goes. */
+	kp_drain();
 }
 
 static int kp_apply(struct kp_object *object, struct module *mod)

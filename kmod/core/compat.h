@@ -54,6 +54,9 @@
  */
 static inline void kp_synchronize_tasks(void)
 {
+#ifdef CONFIG_TASKS_RUDE_RCU
+	synchronize_rcu_tasks_rude();
+#endif
 #ifdef CONFIG_TASKS_RCU
 	synchronize_rcu_tasks();
 #else

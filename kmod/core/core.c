@@ -269,13 +269,20 @@ int kpatch_register(struct kpatch_patch *api)
 	int err;
 
 	if (!api || !api->mod)
+/* Of a patch that is in no list; then its module may go. */
+static void kp_forget(struct kp_patch *patch)
+{
+	kp_drain_wait();
+	kp_unload(patch);
+}
+
 		return -EINVAL;
 	mutex_lock(&kp_mutex);
 	kp_refuse_begin(api->mod->name);
 	err = kp_refuse_end(kp_register_locked(api, &patch));
 	mutex_unlock(&kp_mutex);
 	if (err && patch)
-		kp_unload(patch);
+		kp_forget(patch);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kpatch_register);
@@ -317,7 +324,7 @@ void kpatch_unregister(struct kpatch_patch *api)
 	}
 	list_del_init(&patch->node);
 	mutex_unlock(&kp_mutex);
-	kp_unload(patch);
+	kp_forget(patch);
 }
 EXPORT_SYMBOL_GPL(kpatch_unregister);
 
@@ -350,3 +357,7 @@ module_exit(kp_exit);
 MODULE_LICENSE("GPL");
 MODULE_VERSION(KPATCH_VERSION);
 MODULE_DESCRIPTION("kpatch: hot patches for the running kernel");
+	kp_direct_init();
+	kp_drain_wait();
+	kp_ran_exit();
+	kp_direct_exit();

@@ -39,8 +39,8 @@ struct kp_patch;
  * @attached:	trampoline that a direct call goes to now
  * @target:	for ops: where calls go, indexed by kpatch_slot; 0: old function
  *
- * A hook lives from the linking of the first replacement to the disarming of
- * the last one.
+ * A hook lives from the linking of the first replacement until some time after
+ * the disarming of the last one.
  */
 struct kp_hook {
 	struct list_head node;
@@ -194,7 +194,9 @@ int kp_arm(struct kp_patch *patch);
 void kp_disarm(struct kp_patch *patch);
 int kp_link_object(struct kp_object *object);
 int kp_arm_object(struct kp_object *object);
-bool kp_disarm_object(struct kp_object *object);
+void kp_disarm_object(struct kp_object *object);
+void kp_drain(void);
+void kp_drain_wait(void);
 extern struct list_head kp_hooks;
 struct kp_func *kp_hook_top(const struct kp_hook *hook, bool next);
 
@@ -205,7 +207,9 @@ void kp_trampoline_clear(const struct kp_func *func);
 void kp_trampoline_set(const struct kp_func *func, unsigned int slot, bool on);
 int kp_direct_attach(struct kp_hook *hook);
 int kp_direct_relink(struct kp_hook *hook);
-void kp_direct_detach(struct kp_hook *hook);
+int kp_direct_detach(struct kp_hook *hook);
+void kp_direct_init(void);
+void kp_direct_exit(void);
 
 /* inuse.c: what must not be on any stack */
 struct kp_range {
@@ -270,6 +274,7 @@ int kp_precheck(struct kp_inuse *inuse);
 /* flip.c */
 int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse);
 void kp_store_idle(struct kp_hook *hook);
+void kp_ran_exit(void);
 
 /* callback.c */
 int kp_pre_patch(struct kp_object *object);

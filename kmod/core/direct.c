@@ -8,6 +8,7 @@
  * first one that is on takes the call. See patch/trampolines.S.
  */
 #include "core.h"
+#include <linux/workqueue.h>
 
 /**
  * kp_direct_possible() - can this replacement be called through a trampoline?
@@ -76,7 +77,7 @@ int kp_direct_attach(struct kp_hook *hook)
 	err = ftrace_set_filter_ip(&hook->ops, hook->old_addr, 0, 0);
 	if (err)
 		return err;
-	err = kp_register_direct(&hook->ops, hook->attached);
+	err = kp_fault() ? -EBUSY : kp_register_direct(&hook->ops, hook->attached);
 	if (err)
 		ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
 	else
@@ -104,10 +105,43 @@ int kp_direct_relink(struct kp_hook *hook)
 	return err;
 }
 
-void kp_direct_detach(struct kp_hook *hook)
+int kp_direct_detach(struct kp_hook *hook)
 {
-	WARN_ON(kp_unregister_direct(&hook->ops, hook->attached));
-	ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
+	return kp_unregister_direct(&hook->ops, hook->attached);
+}
+
+/*
+ * Until 6.9 ftrace waits for a grace period of tasks when its table of direct
+ * calls gets a first entry. So there is one always, of a function that nobody
+ * calls; the wait for it is a worker's.
+ */
+static struct ftrace_ops kp_anchor_ops;
+static bool kp_anchored;
+
+static noinline __used void kp_anchor(void)
+{
+	barrier();
+}
+
+static void kp_anchor_fn(struct work_struct *work)
+{
+	if (!ftrace_set_filter_ip(&kp_anchor_ops, (unsigned long)kp_anchor, 0, 0))
+		kp_anchored = !kp_register_direct(&kp_anchor_ops, (unsigned long)kp_anchor);
+}
+
+static DECLARE_WORK(kp_anchor_work, kp_anchor_fn);
+
+void kp_direct_init(void)
+{
+	schedule_work(&kp_anchor_work);
+}
+
+void kp_direct_exit(void)
+{
+	flush_work(&kp_anchor_work);
+	if (kp_anchored)
+		WARN_ON(kp_unregister_direct(&kp_anchor_ops, (unsigned long)kp_anchor));
+	ftrace_set_filter_ip(&kp_anchor_ops, (unsigned long)kp_anchor, 1, 0);
 }
 
 #else /* !KP_DIRECT_OPS */
@@ -122,7 +156,16 @@ int kp_direct_relink(struct kp_hook *hook)
 	return -EOPNOTSUPP;
 }
 
-void kp_direct_detach(struct kp_hook *hook)
+int kp_direct_detach(struct kp_hook *hook)
+{
+	return -EOPNOTSUPP;
+}
+
+void kp_direct_init(void)
+{
+}
+
+void kp_direct_exit(void)
 {
 }
 

@@ -113,10 +113,12 @@ static int kp_flip_cpu(void *data)
 	u64 start = ktime_get_mono_fast_ns();
 
 	kp_ask_current(flip);
+	/* Who leads sees what the others noted. */
+	smp_mb__before_atomic();
 	atomic_inc(&flip->asked);
 	if (!leader)
 		return 0;
-	while (atomic_read(&flip->asked) < num_online_cpus())
+	while (atomic_read_acquire(&flip->asked) < num_online_cpus())
 		cpu_relax();
 	kp_ask_others(flip->inuse);
 	flip->err = flip->inuse->nr_blockers ? -EBUSY : 0;

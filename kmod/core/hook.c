@@ -4,17 +4,26 @@
  *
  * Linking puts the replacements of a patch on top of the hooks of their old
  * functions; the kernel does not know of it yet. Arming makes the calls of all
- * these functions pass by here, on the way to where they went before; it may
- * have to wait for a grace period. kp_flip() makes the replacements live.
+ * these functions pass by here, on the way to where they went before.
+ * kp_flip() makes the replacements live.
+ *
+ * Disarming takes them off again. For each hook that goes ftrace waits until
+ * nobody is on the way any more, which takes as long as the slowest task; so
+ * hooks that are left without replacements stay until kp_drain_work comes to
+ * them. They change nothing, and serve a patch that comes before.
  *
  * A hook is a direct call to a trampoline of the patch where that is possible
  * (direct.c), else an ftrace_ops that changes the instruction pointer.
  */
 #include "core.h"
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 #include <asm/ftrace.h>
 
 LIST_HEAD(kp_hooks);
+
+static void kp_drain_fn(struct work_struct *work);
+static DECLARE_WORK(kp_drain_work, kp_drain_fn);
 
 /**
  * kp_hook_top() - which replacement calls go to
@@ -68,35 +77,50 @@ static int kp_ops_attach(struct kp_hook *hook)
 	return err;
 }
 
-static void kp_ops_detach(struct kp_hook *hook)
-{
-	int err = unregister_ftrace_function(&hook->ops);
-
-	/* Cannot fail for a registered ops; if it did, the memory must stay. */
-	WARN_ON(err);
-	ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
-}
-
-/* Is there a call at the fentry site? ftrace says yes even when it is off. */
+/*
+ * Is there a call at the fentry site? ftrace says yes even when it is off. The
+ * site is known to be there: at the function's start, or behind an ENDBR, which
+ * may be sealed, hence a nop of any kind. When it is at the start and off, its
+ * last byte, the one at 4, is 0 (P6_NOP5).
+ */
 static bool kp_is_called(unsigned long old_addr)
 {
-	const u8 endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 	const u8 call = 0xe8;
-	u8 code[9];
+	u8 code[5];
 
 	if (copy_from_kernel_nofault(code, (void *)old_addr, sizeof(code)))
 		return false;
-	/* A sealed ENDBR is a four-byte nop: take either place. */
-	return code[0] == call || (code[4] == call &&
-	       (!memcmp(code, endbr64, 4) || IS_ENABLED(CONFIG_X86_KERNEL_IBT)));
+	return code[0] == call || code[4] == call;
 }
 
+/*
+ * kernel.ftrace_enabled=0 looks whether an ops is PERMANENT and takes all calls
+ * away, both under a lock of ftrace. Who takes this lock after an ops has become
+ * PERMANENT finds the calls gone, or never to go.
+ */
+static int kp_pass_ftrace_lock(unsigned long ip)
+{
+	static struct ftrace_ops ops;	/* is never registered */
+	int err;
+
+	err = ftrace_set_filter_ip(&ops, ip, 0, 0);
+	return err ?: ftrace_set_filter_ip(&ops, ip, 1, 0);
+}
+
+/* Returns when nobody is where the hook led to. */
 static void kp_detach(struct kp_hook *hook)
 {
-	if (hook->direct)
-		kp_direct_detach(hook);
-	else
-		kp_ops_detach(hook);
+	int err = hook->direct ? kp_direct_detach(hook) : unregister_ftrace_function(&hook->ops);
+
+	list_del(&hook->node);
+	/* Fails only when ftrace has given up; then the function's calls come here for ever. */
+	if (WARN_ON(err)) {
+		__module_get(THIS_MODULE);
+		return;
+	}
+	ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
+	kfree(hook->name);
+	kfree(hook);
 }
 
 static int kp_attach(struct kp_hook *hook, struct kp_func *func)
@@ -110,17 +134,19 @@ static int kp_attach(struct kp_hook *hook, struct kp_func *func)
 		hook->attached = kp_trampoline(func);
 		err = kp_direct_attach(hook);
 		if (!err)
-			goto check;
+			return 0;
 		hook->direct = false;
 		memset(&hook->ops, 0, sizeof(hook->ops));
 	}
-	err = kp_ops_attach(hook);
-	if (err)
+	return kp_ops_attach(hook);
+}
+
+static int kp_check_attached(const struct kp_hook *hook)
+{
+	int err = kp_fault() ? -ENOMEM : kp_pass_ftrace_lock(hook->old_addr);
+
+	if (err || kp_is_called(hook->old_addr))
 		return err;
-check:
-	if (kp_is_called(hook->old_addr))
-		return 0;
-	kp_detach(hook);
 	kp_refuse_reason("function %s was hooked, but no call is there: is kernel.ftrace_enabled 0?",
 			 hook->name);
 	return -EBUSY;
@@ -160,6 +186,23 @@ static void kp_hook_free(struct kp_hook *hook)
 	kfree(hook);
 }
 
+static bool kp_is_idle(const struct kp_hook *hook)
+{
+	return list_empty(&hook->funcs);
+}
+
+static struct kp_hook *kp_hook_get(const struct kp_func *func)
+{
+	struct kp_hook *hook = kp_find_hook(func->old_addr);
+
+	/* What was right for the last patch may not be for this one. */
+	if (hook && kp_is_idle(hook) && hook->direct != kp_direct_possible(func)) {
+		kp_detach(hook);
+		hook = NULL;
+	}
+	return hook ?: kp_hook_new(func);
+}
+
 /* Is this a function of a patch that calls can be led to now? */
 static bool kp_is_redirected(const struct kp_func *func)
 {
@@ -180,7 +223,7 @@ int kp_link_object(struct kp_object *object)
 	kp_for_each_func(object, func) {
 		if (!kp_is_redirected(func))
 			continue;
-		hook = kp_find_hook(func->old_addr) ?: kp_hook_new(func);
+		hook = kp_hook_get(func);
 		if (!hook)
 			return -ENOMEM;
 		/* Switches have been made since it was linked last. */
@@ -216,7 +259,7 @@ static int kp_arm_func(struct kp_func *func)
 	if (!hook->armed) {
 		err = kp_attach(hook, func);
 		hook->armed = !err;
-		return err;
+		return err ?: kp_check_attached(hook);
 	}
 	if (!hook->direct)
 		return 0;
@@ -267,57 +310,99 @@ int kp_arm(struct kp_patch *patch)
 	return 0;
 }
 
-/* Return: true: trampolines of the patch may still be running. */
-static bool kp_disarm_func(struct kp_func *func)
+static void kp_disarm_func(struct kp_func *func)
 {
 	struct kp_hook *hook = func->hook;
 
 	list_del_init(&func->stack_node);
 	func->hook = NULL;
-	if (!list_empty(&hook->funcs)) {
-		if (!hook->armed || !hook->direct)
-			return false;
-		WARN_ON(kp_direct_relink(hook));
-		return true;
+	/* Nobody switches it any more, so it must be off whatever kpatch_slot will be. */
+	kp_trampoline_clear(func);
+	if (!hook->armed) {
+		if (kp_is_idle(hook))
+			kp_hook_free(hook);
+		return;
 	}
-	/* ftrace waits by itself until nobody is where an ops led to. */
-	if (hook->armed)
-		kp_detach(hook);
-	kp_hook_free(hook);
-	return false;
+	/* Fails only when ftrace has given up; then the trampoline is called for ever. */
+	if (!kp_is_idle(hook) && hook->direct && WARN_ON(kp_direct_relink(hook)))
+		__module_get(func->object->patch->mod);
+	schedule_work(&kp_drain_work);
 }
 
 /**
  * kp_disarm_object() - take the functions of an object off their hooks
  * @object:	none of its functions is live
- *
- * Return: true: a task may still be in a trampoline of the patch.
  */
-bool kp_disarm_object(struct kp_object *object)
+void kp_disarm_object(struct kp_object *object)
 {
 	struct kp_func *func;
-	bool direct = false;
 
 	kp_for_each_func(object, func)
 		if (func->hook)
-			direct |= kp_disarm_func(func);
-	return direct;
+			kp_disarm_func(func);
 }
 
 /**
  * kp_disarm() - take the functions of a patch off their hooks
  * @patch:	none of its functions is live
  *
- * When it returns no task is in a trampoline or a handler of the patch.
+ * A task may still be on its way through a trampoline of the patch, to the old
+ * function or an older patch's, until kp_drain_wait() returns.
  */
 void kp_disarm(struct kp_patch *patch)
 {
 	struct kp_object *object;
-	bool direct = false;
 
 	kp_for_each_object(patch, object)
-		direct |= kp_disarm_object(object);
-	/* A trampoline that is skipped from now on is ours to wait for, once for all. */
-	if (direct)
-		kp_synchronize_tasks();
+		kp_disarm_object(object);
+}
+
+static bool kp_drain_one(void)
+{
+	struct kp_hook *hook;
+
+	list_for_each_entry(hook, &kp_hooks, node) {
+		if (kp_is_idle(hook)) {
+			kp_detach(hook);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * kp_drain() - let no hook be there that nobody uses
+ *
+ * Under kp_mutex; what they are at is about to go.
+ */
+void kp_drain(void)
+{
+	while (kp_drain_one())
+		;
+}
+
+static void kp_drain_fn(struct work_struct *work)
+{
+	bool more;
+
+	/*
+	 * For trampolines that are skipped from now on, and first of all: a task that
+	 * does not let this end holds up nobody who would wait for kp_mutex or ftrace.
+	 */
+	kp_synchronize_tasks();
+	do {
+		mutex_lock(&kp_mutex);
+		more = kp_drain_one();
+		mutex_unlock(&kp_mutex);
+	} while (more);
+}
+
+/**
+ * kp_drain_wait() - wait until nobody is in a trampoline of a disarmed patch
+ *
+ * Not under kp_mutex.
+ */
+void kp_drain_wait(void)
+{
+	flush_work(&kp_drain_work);
 }

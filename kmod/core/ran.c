@@ -15,29 +15,43 @@
  * ended, and so have been recorded. A task forked meanwhile has run, and was
  * recorded, or is at its very first instruction.
  *
+ * A task that is off the CPU in the very last part of its exit is on no list
+ * any more and may be missed by all looks, as by livepatch's. It ends in the
+ * version in which it is; what that needs stays until kp_drain_wait(), which
+ * waits for such tasks, too.
+ *
  * Each CPU has a table of its own, filled with interrupts off, so there is no
- * lock. When one is full, all tasks are asked: never wrong, just slower.
+ * lock. When one is full, all tasks are asked: never wrong, just slower. The
+ * probe stays for a moment, for the next switch, and a worker takes it away and
+ * frees the tables: changing code and waiting for probes takes time. For a probe
+ * that is there already "has it" means: sees the CPU's new table.
  */
 #include "core.h"
 #include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/llist.h>
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/tracepoint.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #define KP_RAN_BITS	11
 #define KP_RAN_SIZE	(1U << KP_RAN_BITS)
 #define KP_RAN_PROBES	16
+#define KP_RAN_LINGER	(HZ / 2)
 
 /**
  * struct kp_ran - the tasks that ran on one CPU, each held by a reference
+ * @used:	in kp_ran_used, when it is not needed any more
  * @nr:		how many
  * @full:	some did not fit
  * @order:	indices of @tasks that are in use
  * @tasks:	by hash of the address, with linear probing
  */
 struct kp_ran {
+	struct llist_node used;
 	unsigned int nr;
 	bool full;
 	u16 order[KP_RAN_SIZE];
@@ -46,8 +60,10 @@ struct kp_ran {
 
 static DEFINE_PER_CPU(struct kp_ran *, kp_ran);
 static struct kp_ran *kp_suspects;
+static LLIST_HEAD(kp_ran_used);
 static struct tracepoint *kp_sched_switch;
-static bool kp_recording;
+static bool kp_probed;		/* the probe is registered */
+static bool kp_recording;	/* and has tables */
 
 static bool kp_all_tasks;
 module_param_named(all_tasks, kp_all_tasks, bool, 0644);
@@ -87,27 +103,44 @@ static void kp_find_tracepoint(struct tracepoint *tp, void *unused)
 		kp_sched_switch = tp;
 }
 
-static void kp_ran_empty(struct kp_ran *ran)
+static void kp_ran_free_fn(struct work_struct *work)
 {
+	struct llist_node *used;
+	struct kp_ran *ran, *next;
 	unsigned int i;
 
-	if (!ran)
-		return;
-	for (i = 0; i < ran->nr; i++)
-		put_task_struct(ran->tasks[ran->order[i]]);
-	vfree(ran);
+	mutex_lock(&kp_mutex);
+	if (kp_probed)
+		tracepoint_probe_unregister(kp_sched_switch, kp_probe_sched_switch, NULL);
+	kp_probed = false;
+	used = llist_del_all(&kp_ran_used);
+	mutex_unlock(&kp_mutex);
+	/* A probe that began before that may be at its table. */
+	tracepoint_synchronize_unregister();
+	llist_for_each_entry_safe(ran, next, used, used) {
+		for (i = 0; i < ran->nr; i++)
+			put_task_struct(ran->tasks[ran->order[i]]);
+		vfree(ran);
+	}
+}
+
+static DECLARE_DELAYED_WORK(kp_ran_free_work, kp_ran_free_fn);
+
+static void kp_ran_retire(struct kp_ran **ran)
+{
+	if (*ran)
+		llist_add(&(*ran)->used, &kp_ran_used);
+	WRITE_ONCE(*ran, NULL);
 }
 
 static void kp_ran_free(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		kp_ran_empty(per_cpu(kp_ran, cpu));
-		per_cpu(kp_ran, cpu) = NULL;
-	}
-	kp_ran_empty(kp_suspects);
-	kp_suspects = NULL;
+	for_each_possible_cpu(cpu)
+		kp_ran_retire(per_cpu_ptr(&kp_ran, cpu));
+	kp_ran_retire(&kp_suspects);
+	schedule_delayed_work(&kp_ran_free_work, KP_RAN_LINGER);
 }
 
 static int kp_ran_alloc(void)
@@ -124,7 +157,8 @@ static int kp_ran_alloc(void)
 			kp_ran_free();
 			return -ENOMEM;
 		}
-		per_cpu(kp_ran, cpu) = ran;
+		/* The probe may be there already. */
+		smp_store_release(per_cpu_ptr(&kp_ran, cpu), ran);
 	}
 	return 0;
 }
@@ -142,10 +176,13 @@ void kp_ran_start(void)
 		for_each_kernel_tracepoint(kp_find_tracepoint, NULL);
 	if (!kp_sched_switch || kp_fault() || kp_ran_alloc())
 		return;
-	if (tracepoint_probe_register(kp_sched_switch, kp_probe_sched_switch, NULL))
+	if (!kp_probed && tracepoint_probe_register(kp_sched_switch, kp_probe_sched_switch, NULL)) {
 		kp_ran_free();
-	else
-		kp_recording = true;
+		return;
+	}
+	/* The tables before the look at on_cpu; pairs with the barrier in __schedule(). */
+	smp_mb();
+	kp_probed = kp_recording = true;
 }
 
 /**
@@ -156,9 +193,13 @@ void kp_ran_stop(void)
 	if (!kp_recording)
 		return;
 	kp_recording = false;
-	tracepoint_probe_unregister(kp_sched_switch, kp_probe_sched_switch, NULL);
-	tracepoint_synchronize_unregister();
 	kp_ran_free();
+}
+
+/* Nobody records any more. */
+void kp_ran_exit(void)
+{
+	flush_delayed_work(&kp_ran_free_work);
 }
 
 /**

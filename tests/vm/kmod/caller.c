@@ -5,7 +5,7 @@
  * hammer=N: N kthreads, bound to the CPUs in turn, call get_max_files()
  * and nr_free_buffer_pages() with preemption off and check that they are of one version.
  * With irq=1 a timer interrupt does the same. sleep=1: a kthread is asleep
- * in msleep_interruptible().
+ * in msleep_interruptible(). stubborn=1: a kthread never sleeps.
  *
  * /sys/module/caller/parameters/{calls,mixed,woken} tell what was seen.
  */
@@ -19,10 +19,11 @@
 #include <linux/swap.h>
 #include "caller-compat.h"
 
-static int hammer, sleep, irq;
+static int hammer, sleep, irq, stubborn;
 module_param(hammer, int, 0444);
 module_param(sleep, int, 0444);
 module_param(irq, int, 0444);
+module_param(stubborn, int, 0444);
 
 static unsigned long calls, mixed, woken;
 module_param(calls, ulong, 0444);
@@ -31,7 +32,7 @@ module_param(woken, ulong, 0444);
 
 #define MAX_THREADS 64
 static struct task_struct *threads[MAX_THREADS];
-static struct task_struct *sleeper;
+static struct task_struct *sleeper, *stubborn_thread;
 static struct hrtimer timer;
 
 /* The marks of the test patches; the machine has more pages and files. */
@@ -74,6 +75,14 @@ static int sleep_fn(void *unused)
 	return 0;
 }
 
+/* It lets others run, but by preemption only: to RCU for tasks it is where it was. */
+static int stubborn_fn(void *unused)
+{
+	while (!kthread_should_stop())
+		cond_resched();
+	return 0;
+}
+
 static enum hrtimer_restart timer_fn(struct hrtimer *t)
 {
 	check_pair();
@@ -90,6 +99,8 @@ static void stop_all(void)
 			kthread_stop(threads[i]);
 	if (sleeper)
 		kthread_stop(sleeper);
+	if (stubborn_thread)
+		kthread_stop(stubborn_thread);
 	if (irq)
 		hrtimer_cancel(&timer);
 }
@@ -115,6 +126,14 @@ static int __init caller_init(void)
 		sleeper = kthread_run(sleep_fn, NULL, "test sleeper");
 		if (IS_ERR(sleeper)) {
 			sleeper = NULL;
+			stop_all();
+			return -ENOMEM;
+		}
+	}
+	if (stubborn) {
+		stubborn_thread = kthread_run(stubborn_fn, NULL, "stubborn");
+		if (IS_ERR(stubborn_thread)) {
+			stubborn_thread = NULL;
 			stop_all();
 			return -ENOMEM;
 		}
