@@ -5,10 +5,18 @@
  * As the kernel's livepatch has them: pre_patch may veto by returning an error;
  * post_unpatch runs for every object whose pre_patch was passed; a switch back
  * that fails after pre_unpatch calls post_patch again; a replaced patch's
- * callbacks do not run. All in process context, under kp_mutex; so they must
- * not load or remove a module.
+ * callbacks do not run. All in process context, under kp_mutex, which is needed
+ * to load a patch, or a module that one is for: they must not wait for these.
  */
 #include "core.h"
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+
+/* How long a callback may keep a module from being loaded. */
+#define KP_CALLBACK_LIMIT	(10 * HZ)
+
+/* Whose callback is running. */
+static const char *kp_callback_of;
 
 typedef int (*kp_pre_fn)(struct kpatch_object *object);
 typedef void (*kp_fn)(struct kpatch_object *object);
@@ -25,9 +33,11 @@ static void kp_call(struct kp_object *object, enum kpatch_callback_kind kind)
 
 	if (!object->prepared)
 		return;
+	WRITE_ONCE(kp_callback_of, object->patch->mod->name);
 	for (each = api->callbacks[kind]; each < api->callbacks_end[kind]; each++)
 		if (kp_is_for(each, object))
 			((kp_fn)(unsigned long)each->fn)(&object->api);
+	WRITE_ONCE(kp_callback_of, NULL);
 }
 
 int kp_pre_patch(struct kp_object *object)
@@ -40,7 +50,9 @@ int kp_pre_patch(struct kp_object *object)
 	     each < api->callbacks_end[KPATCH_PRE_PATCH]; each++) {
 		if (!kp_is_for(each, object))
 			continue;
+		WRITE_ONCE(kp_callback_of, object->patch->mod->name);
 		err = ((kp_pre_fn)(unsigned long)each->fn)(&object->api);
+		WRITE_ONCE(kp_callback_of, NULL);
 		if (err) {
 			kp_refuse_reason("pre_patch callback for %s returned %d",
 					 object->api.name, err);
@@ -65,4 +77,29 @@ void kp_post_unpatch(struct kp_object *object)
 {
 	kp_call(object, KPATCH_POST_UNPATCH);
 	object->prepared = false;
+}
+
+/**
+ * kp_lock_for_module() - take kp_mutex on behalf of a module that is being loaded
+ * @mod:	its loading can still be refused
+ *
+ * A callback may have asked for this module, and be waiting for it.
+ *
+ * Return: 0; -EDEADLK when a callback has not ended for a while.
+ */
+int kp_lock_for_module(const struct module *mod)
+{
+	unsigned long end = jiffies + KP_CALLBACK_LIMIT;
+
+	while (!mutex_trylock(&kp_mutex)) {
+		if (!READ_ONCE(kp_callback_of)) {
+			end = jiffies + KP_CALLBACK_LIMIT;
+		} else if (time_after(jiffies, end)) {
+			pr_err("module %s is refused (error %d): a callback of a patch does not end, does it load that module?\n",
+			       mod->name, -EDEADLK);
+			return -EDEADLK;
+		}
+		msleep(10);
+	}
+	return 0;
 }

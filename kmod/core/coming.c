@@ -198,11 +198,17 @@ static int kp_module_notify(struct notifier_block *nb, unsigned long state, void
 	if ((state != MODULE_STATE_COMING && state != MODULE_STATE_GOING) ||
 	    !kp_is_watched(mod->name))
 		return NOTIFY_DONE;
-	mutex_lock(&kp_mutex);
-	if (state == MODULE_STATE_COMING)
+	if (state == MODULE_STATE_COMING) {
+		err = kp_lock_for_module(mod);
+		if (err)
+			return notifier_from_errno(err);
 		err = kp_come(mod);
-	else
+	} else {
+		/* Its hooks go now. A task that does not let this end holds up nobody else. */
+		kp_synchronize_tasks();
+		mutex_lock(&kp_mutex);
 		kp_go(mod);
+	}
 	mutex_unlock(&kp_mutex);
 	return notifier_from_errno(err);
 }

@@ -260,8 +260,9 @@ static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp
  *
  * Return: 0; -EBUSY when a function is in use (nothing was changed, try again);
  * -EINVAL or -ENOEXEC when the module is damaged or made for another kernel;
- * -EOPNOTSUPP when something cannot be patched on this kernel; -ENOMEM. The
- * cause is in the log and in /sys/kernel/kpatch/last_refusal.
+ * -EOPNOTSUPP when something cannot be patched on this kernel; -EDEADLK when a
+ * callback of another patch does not end; -ENOMEM. The cause is in the log and
+ * in /sys/kernel/kpatch/last_refusal.
  */
 int kpatch_register(struct kpatch_patch *api)
 {
@@ -309,7 +310,9 @@ void kpatch_unregister(struct kpatch_patch *api)
 {
 	struct kp_patch *patch;
 
-	mutex_lock(&kp_mutex);
+	err = kp_lock_for_module(api->mod);
+	if (err)
+		return err;
 	patch = kp_find(api);
 	if (!patch) {
 		mutex_unlock(&kp_mutex);

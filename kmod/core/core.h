@@ -292,6 +292,7 @@ ssize_t kp_refusal_show(char *buf);
 /* shadow.c */
 void kp_shadow_exit(void);
 
+int kp_lock_for_module(const struct module *mod);
 /* sysfs.c */
 int kp_sysfs_add(struct kp_patch *patch);
 void kp_sysfs_remove(struct kp_patch *patch);

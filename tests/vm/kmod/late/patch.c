@@ -6,8 +6,9 @@
  * way of relocations: 200 + 101 + 100 + 3000 + 200. /proc/meminfo tells of
  * MARK pages. Compiled several times: TEST_OTHER replaces target_other() instead of the latter,
  * TEST_NO_RELOCS refers to nothing, TEST_MODULE_ONLY leaves the kernel alone,
- * BAD_* damages the metadata.
+ * VETO refuses late_target, ASKS asks for it, BAD_* damages the metadata.
  */
+#include <linux/kmod.h>
 #include <linux/mm.h>
 #include <linux/linkage.h>
 #define TEST_MODULES
@@ -198,8 +199,10 @@ asm(".globl kpatch_objects_end\n.set kpatch_objects_end, kpatch_objects + 2 * 32
 static int pre_patch(struct kpatch_object *object)
 {
 	pr_info("callback pre_patch %s\n", object->mod ? object->mod->name : object->name);
-#ifdef VETO
+#if defined(VETO)
 	return object->mod ? -EDOM : 0;
+#elif defined(ASKS)
+	return object->mod ? 0 : min(request_module(TARGET), 0);
 #else
 	return 0;
 #endif
