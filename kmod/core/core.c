@@ -172,6 +172,7 @@ static int kp_enable_present(struct kp_patch *patch)
 	return 0;
 }
 
+/* Return: 0, an error with the cause noted, or KP_BY_CALLER. */
 int kp_enable(struct kp_patch *patch)
 {
 	int err;
@@ -195,6 +196,7 @@ int kp_enable(struct kp_patch *patch)
 	return err;
 }
 
+/* Return: as kp_enable(). */
 int kp_disable(struct kp_patch *patch)
 {
 	struct kp_object *object;
@@ -227,6 +229,22 @@ out:
 	return err;
 }
 
+/**
+ * kp_switch() - enable or disable a patch, now or as soon as current has left
+ * @patch:	registered
+ * @on:		enable
+ *
+ * Return: 0, or an error with the cause noted.
+ */
+int kp_switch(struct kp_patch *patch, bool on)
+{
+	int err;
+
+	kp_later_forget(patch);
+	err = on ? kp_enable(patch) : kp_disable(patch);
+	return err == KP_BY_CALLER ? kp_later(patch, on) : err;
+}
+
 static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp)
 {
 	struct kp_patch *patch;
@@ -245,10 +263,17 @@ static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp
 	if (err)
 		return err;
 	list_add_tail(&patch->node, &kp_patches);
-	err = kp_enable(patch);
+	err = kp_switch(patch, true);
 	if (err)
 		list_del_init(&patch->node);
 	return err;
+}
+
+/* Of a patch that is in no list; then its module may go. */
+static void kp_forget(struct kp_patch *patch)
+{
+	kp_drain_wait();
+	kp_unload(patch);
 }
 
 /**
@@ -257,6 +282,7 @@ static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp
  *
  * Called from module_init() of the patch module, so a refusal is the error of
  * its insmod. The patch module cannot be removed while the patch is enabled.
+ * If nobody but current is in the way, it is enabled when that has left.
  *
  * Return: 0; -EBUSY when a function is in use (nothing was changed, try again);
  * -EINVAL or -ENOEXEC when the module is damaged or made for another kernel;
@@ -270,15 +296,10 @@ int kpatch_register(struct kpatch_patch *api)
 	int err;
 
 	if (!api || !api->mod)
-/* Of a patch that is in no list; then its module may go. */
-static void kp_forget(struct kp_patch *patch)
-{
-	kp_drain_wait();
-	kp_unload(patch);
-}
-
 		return -EINVAL;
-	mutex_lock(&kp_mutex);
+	err = kp_lock_for_module(api->mod);
+	if (err)
+		return err;
 	kp_refuse_begin(api->mod->name);
 	err = kp_refuse_end(kp_register_locked(api, &patch));
 	mutex_unlock(&kp_mutex);
@@ -310,15 +331,17 @@ void kpatch_unregister(struct kpatch_patch *api)
 {
 	struct kp_patch *patch;
 
-	err = kp_lock_for_module(api->mod);
-	if (err)
-		return err;
+	mutex_lock(&kp_mutex);
 	patch = kp_find(api);
 	if (!patch) {
 		mutex_unlock(&kp_mutex);
 		return;
 	}
-	while (kp_disable(patch)) {
+	kp_later_forget(patch);
+	for (;;) {
+		kp_refuse_begin(patch->mod->name);
+		if (!kp_refuse_end(kp_disable(patch)))
+			break;
 		pr_emerg("patch %s is in use and its module is removed by force: waiting\n",
 			 patch->mod->name);
 		mutex_unlock(&kp_mutex);
@@ -343,6 +366,7 @@ static int __init kp_init(void)
 		kp_sysfs_exit();
 		return err;
 	}
+	kp_direct_init();
 	pr_info("core module " KPATCH_VERSION "\n");
 	return 0;
 }
@@ -353,6 +377,10 @@ static void __exit kp_exit(void)
 {
 	kp_coming_exit();
 	kp_sysfs_exit();
+	kp_later_exit();
+	kp_drain_wait();
+	kp_ran_exit();
+	kp_direct_exit();
 	kp_shadow_exit();
 }
 module_exit(kp_exit);
@@ -360,7 +388,3 @@ module_exit(kp_exit);
 MODULE_LICENSE("GPL");
 MODULE_VERSION(KPATCH_VERSION);
 MODULE_DESCRIPTION("kpatch: hot patches for the running kernel");
-	kp_direct_init();
-	kp_drain_wait();
-	kp_ran_exit();
-	kp_direct_exit();

@@ -116,6 +116,12 @@ enum kp_state {
 	KP_REPLACED,
 };
 
+enum kp_later {
+	KP_LATER_NOT,
+	KP_LATER_ON,
+	KP_LATER_OFF,
+};
+
 /**
  * struct kp_patch - a registered patch
  * @node:	in kp_patches, in the order of enabling
@@ -125,6 +131,7 @@ enum kp_state {
  * @state:	see the table in core.c
  * @next_on:	enabled after the switch in progress
  * @replace:	enabling it disables all others in the same switch
+ * @later:	what will be done with it when who asked for it has left (later.c)
  * @pause_ns:	time inside stop_machine() of the last switch
  * @kobj:	/sys/kernel/kpatch/<module>
  * @freed:	the last reference to @kobj is gone
@@ -137,6 +144,7 @@ struct kp_patch {
 	enum kp_state state;
 	bool next_on;
 	bool replace;
+	enum kp_later later;
 	u64 pause_ns;
 	struct kobject kobj;
 	bool kobj_added;
@@ -154,6 +162,7 @@ extern struct list_head kp_patches;
 extern struct kobject *kp_root;
 int kp_enable(struct kp_patch *patch);
 int kp_disable(struct kp_patch *patch);
+int kp_switch(struct kp_patch *patch, bool on);
 bool kp_is_registered(const struct kp_patch *patch);
 
 /* load.c: from the patch module's sections to struct kp_patch */
@@ -265,18 +274,25 @@ int kp_stack_walk(struct task_struct *task, struct kp_stack *stack);
 /* ran.c */
 void kp_ran_start(void);
 void kp_ran_stop(void);
+void kp_ran_exit(void);
 void kp_ran_suspect(struct task_struct *task);
 bool kp_ran_ask(struct kp_inuse *inuse);
 
-/* precheck.c */
+/* precheck.c; 1 is handed up through kp_enable() and kp_disable() */
+#define KP_BY_CALLER	1	/* in use by current, and nobody else was found */
 int kp_precheck(struct kp_inuse *inuse);
 
 /* flip.c */
 int kp_flip(struct kp_patch *patch, struct kp_inuse *inuse);
 void kp_store_idle(struct kp_hook *hook);
-void kp_ran_exit(void);
+
+/* later.c */
+int kp_later(struct kp_patch *patch, bool on);
+void kp_later_forget(struct kp_patch *patch);
+void kp_later_exit(void);
 
 /* callback.c */
+int kp_lock_for_module(const struct module *mod);
 int kp_pre_patch(struct kp_object *object);
 void kp_post_patch(struct kp_object *object);
 void kp_pre_unpatch(struct kp_object *object);
@@ -292,7 +308,6 @@ ssize_t kp_refusal_show(char *buf);
 /* shadow.c */
 void kp_shadow_exit(void);
 
-int kp_lock_for_module(const struct module *mod);
 /* sysfs.c */
 int kp_sysfs_add(struct kp_patch *patch);
 void kp_sysfs_remove(struct kp_patch *patch);

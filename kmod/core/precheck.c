@@ -7,23 +7,11 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
-/**
- * kp_precheck() - is it worth to stop the machine?
- * @inuse:	what must not be in use
- *
- * A task asleep in a function need not stop the machine to be found. Tasks
- * that run, and those whose stacks change while they are looked at, are left
- * to the second look, with the machine stopped. The stack of a task that exits
- * meanwhile stays readable under RCU.
- *
- * Return: 0: yes; -EBUSY: no, the blockers are noted.
- */
-int kp_precheck(struct kp_inuse *inuse)
+static void kp_look_at_sleepers(struct kp_inuse *inuse)
 {
 	struct task_struct *process, *task;
 	struct kp_stack stack = { .inuse = inuse };
 
-	inuse->nr_blockers = 0;
 	rcu_read_lock();
 	for_each_process_thread(process, task) {
 		unsigned long switches = kp_task_switches(task);
@@ -41,6 +29,30 @@ int kp_precheck(struct kp_inuse *inuse)
 			kp_inuse_note(inuse, task, &stack);
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * kp_precheck() - is it worth to stop the machine?
+ * @inuse:	what must not be in use
+ *
+ * A task asleep in a function need not stop the machine to be found. Tasks
+ * that run, and those whose stacks change while they are looked at, are left
+ * to the second look, with the machine stopped. The stack of a task that exits
+ * meanwhile stays readable under RCU.
+ *
+ * Return: 0: yes; -EBUSY: no, the blockers are noted; KP_BY_CALLER.
+ */
+int kp_precheck(struct kp_inuse *inuse)
+{
+	struct kp_stack stack = { .inuse = inuse };
+
+	inuse->nr_blockers = 0;
+	kp_look_at_sleepers(inuse);
+	if (kp_stack_walk(current, &stack) == -EBUSY) {
+		if (!inuse->nr_blockers)
+			return KP_BY_CALLER;
+		kp_inuse_note(inuse, current, &stack);
+	}
 	if (!inuse->nr_blockers)
 		return 0;
 	kp_refuse_inuse(inuse);

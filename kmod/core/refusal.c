@@ -3,7 +3,7 @@
  * refusal.c - say why, and who is in the way
  *
  * The text of /sys/kernel/kpatch/last_refusal is made here, and the same goes
- * to the log. All of it is under kp_mutex.
+ * to the log, when what began is refused in the end. All of it is under kp_mutex.
  */
 #include "core.h"
 #include <linux/kallsyms.h>
@@ -11,7 +11,8 @@
 
 static const char *kp_refused_patch;
 static char kp_reason[512];
-static char kp_blockers[3072];
+static struct kp_blocker kp_blockers[KP_NR_BLOCKERS];
+static unsigned int kp_nr_blockers;
 static char kp_last[PAGE_SIZE];
 
 /* Functions that a sleeping task's innermost frames are in, by prefix. */
@@ -65,7 +66,7 @@ void kp_refuse_begin(const char *patch)
 {
 	kp_refused_patch = patch;
 	kp_reason[0] = '\0';
-	kp_blockers[0] = '\0';
+	kp_nr_blockers = 0;
 }
 
 /**
@@ -89,22 +90,30 @@ void kp_refuse_reason(const char *fmt, ...)
  */
 void kp_refuse_inuse(const struct kp_inuse *inuse)
 {
-	unsigned int i, nr = min_t(unsigned int, inuse->nr_blockers, KP_NR_BLOCKERS);
-	static char symbol[KSYM_SYMBOL_LEN], name[KSYM_SYMBOL_LEN];
-	int at = 0;
-
 	kp_refuse_reason("in use by %u task%s", inuse->nr_blockers,
 			 inuse->nr_blockers == 1 ? "" : "s");
-	for (i = 0; i < nr; i++) {
-		const struct kp_blocker *blocker = &inuse->blockers[i];
+	kp_nr_blockers = min_t(unsigned int, inuse->nr_blockers, KP_NR_BLOCKERS);
+	memcpy(kp_blockers, inuse->blockers, sizeof(kp_blockers));
+}
 
+/* Lines of whole blockers, as many as there is room for behind @at; the log gets all. */
+static void kp_tell_blockers(int at)
+{
+	static char symbol[KSYM_SYMBOL_LEN], name[KSYM_SYMBOL_LEN];
+	const struct kp_blocker *blocker;
+	int len;
+
+	for (blocker = kp_blockers; blocker < kp_blockers + kp_nr_blockers; blocker++) {
 		kp_which(blocker, name);
 		kp_where(blocker, symbol);
 		pr_notice("%s: in use: pid %d (%s) is in %s, at %s\n", kp_refused_patch,
 			  blocker->pid, blocker->comm, name, symbol);
-		at += scnprintf(kp_blockers + at, sizeof(kp_blockers) - at,
-				"blocker: %d\t%s\t%s\t%s\n",
-				blocker->pid, blocker->comm, name, symbol);
+		len = snprintf(kp_last + at, sizeof(kp_last) - at, "blocker: %d\t%s\t%s\t%s\n",
+			       blocker->pid, blocker->comm, name, symbol);
+		if (len >= sizeof(kp_last) - at)
+			len = 0;
+		at += len;
+		kp_last[at] = '\0';
 	}
 }
 
@@ -131,8 +140,8 @@ int kp_refuse_end(int err)
 	if (!err)
 		return 0;
 	kp_refuse_reason("%s", kp_default_reason(err));
-	scnprintf(kp_last, sizeof(kp_last), "patch: %s\nerrno: %d\nreason: %s\n%s",
-		  kp_refused_patch, -err, kp_reason, kp_blockers);
+	kp_tell_blockers(scnprintf(kp_last, sizeof(kp_last), "patch: %s\nerrno: %d\nreason: %s\n",
+				   kp_refused_patch, -err, kp_reason));
 	pr_err("%s: refused (error %d): %s\n", kp_refused_patch, err, kp_reason);
 	return err;
 }

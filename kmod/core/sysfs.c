@@ -50,7 +50,7 @@ static ssize_t kp_enabled_store(struct kobject *kobj, struct kobj_attribute *att
 	mutex_lock(&kp_mutex);
 	if (kp_is_registered(patch)) {
 		kp_refuse_begin(patch->mod->name);
-		err = kp_refuse_end(on ? kp_enable(patch) : kp_disable(patch));
+		err = kp_refuse_end(kp_switch(patch, on));
 	} else {
 		err = -ENODEV;		/* its module is just going */
 	}
@@ -90,7 +90,16 @@ static ssize_t kp_state_show(struct kobject *kobj, struct kobj_attribute *attr, 
 		[KP_REPLACED] = "replaced",
 	};
 
-	return sysfs_emit(buf, "%s\n", names[READ_ONCE(to_patch(kobj)->state)]);
+	const struct kp_patch *patch = to_patch(kobj);
+
+	switch (READ_ONCE(patch->later)) {
+	case KP_LATER_ON:
+		return sysfs_emit(buf, "enabling\n");
+	case KP_LATER_OFF:
+		return sysfs_emit(buf, "disabling\n");
+	default:
+		return sysfs_emit(buf, "%s\n", names[READ_ONCE(patch->state)]);
+	}
 }
 KP_ATTR_RO(kp_state, "state", 0444);
 

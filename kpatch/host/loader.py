@@ -17,6 +17,9 @@ __all__ = ["TRANSITION_TIMEOUT", "disable", "enable", "load", "unload"]
 TRANSITION_TIMEOUT = 75.0
 """Seconds that livepatch gets to switch all tasks; the kernel itself nudges stalled tasks every 15 s."""
 
+_LATER_TIMEOUT = 20.0
+"""Seconds for a switch that the core module makes when its caller has left; it gives up after 10."""
+
 
 def load(paths: Paths, info: ModInfo) -> List[str]:
     """Load the patch of ``info`` and return the names of the patches that it replaced (removed by now).
@@ -36,6 +39,12 @@ def load(paths: Paths, info: ModInfo) -> List[str]:
     kmod.insert(paths, info)
     if info.interface == "livepatch":
         _finish_transition(paths, info.module, enabling=True)
+    else:
+        try:
+            _await_later(paths, info.module, "load", True)
+        except InUse:
+            kmod.remove(paths, info.module)
+            raise
     after = sysfs.loaded(paths)
     if info.module not in after or not after[info.module].active:
         with contextlib.suppress(KpatchError):
@@ -73,9 +82,9 @@ def disable(paths: Paths, patch: LoadedPatch) -> None:
 
 def unload(paths: Paths, patch: LoadedPatch) -> None:
     """Switch the patch off and remove its module; raises :class:`InUse` (it is still on) or :class:`KpatchError`."""
-    if patch.state == "disabling":
+    if patch.state == "disabling" and patch.interface == "livepatch":
         _finish_transition(paths, patch.name, enabling=False)
-    elif patch.active:
+    elif patch.active or patch.state == "disabling":
         disable(paths, patch)
     kmod.remove(paths, patch.name)
 
@@ -106,16 +115,28 @@ def _switch(paths: Paths, patch: LoadedPatch, on: bool) -> None:
             wait.sleep(pause)
     if patch.interface == "livepatch":
         _finish_transition(paths, patch.name, enabling=on)
+    else:
+        _await_later(paths, patch.name, verb, on)
+
+
+def _settled(paths: Paths, name: str) -> bool:
+    now = sysfs.loaded(paths).get(name)
+    return now is None or now.state not in ("enabling", "disabling")
+
+
+def _await_later(paths: Paths, name: str, verb: str, on: bool) -> None:
+    """Wait until the core module has made a switch that its own caller was in the way of; raises :class:`InUse`."""
+    if _settled(paths, name):
+        return
+    wait.until(lambda: _settled(paths, name), _LATER_TIMEOUT, "the core module to {} {}".format(verb, name))
+    now = sysfs.loaded(paths).get(name)
+    if now is not None and (now.state == "enabled") != on:
+        raise kmod.busy(paths, name, verb)
 
 
 def _finish_transition(paths: Paths, name: str, enabling: bool) -> None:
     """Wait until livepatch has switched every task; when some stall, go back and raise :class:`InUse`."""
-
-    def done() -> bool:
-        now = sysfs.loaded(paths).get(name)
-        return now is None or now.state not in ("enabling", "disabling")
-
-    if wait.until(done, TRANSITION_TIMEOUT, "all tasks to switch to {}".format(name)):
+    if wait.until(lambda: _settled(paths, name), TRANSITION_TIMEOUT, "all tasks to switch to {}".format(name)):
         return
     tasks = sysfs.stalled_tasks(paths, enabling)
     shown = "; ".join(str(task) for task in tasks[:5]) or "tasks that cannot be seen"
@@ -123,7 +144,7 @@ def _finish_transition(paths: Paths, name: str, enabling: bool) -> None:
     with contextlib.suppress(OSError):
         with open(os.path.join(paths.livepatch_sysfs, name, "enabled"), "w") as stream:
             stream.write("0\n" if enabling else "1\n")
-        wait.until(done, TRANSITION_TIMEOUT, "all tasks to switch back")
+        wait.until(lambda: _settled(paths, name), TRANSITION_TIMEOUT, "all tasks to switch back")
     if enabling:
         with contextlib.suppress(KpatchError):
             kmod.remove(paths, name)

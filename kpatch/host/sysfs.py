@@ -25,9 +25,9 @@ __all__ = [
 class LoadedPatch(NamedTuple):
     """One patch module in the kernel.
 
-    ``state`` is ``enabled``, ``disabled``, ``replaced``, or for livepatch also ``enabling`` and ``disabling``;
-    ``checksum`` is empty where the interface does not tell.  ``functions``: how many it redirects, or will.
-    ``waits_for``: modules that it changes as soon as they are loaded.
+    ``state`` is ``enabled``, ``disabled``, ``replaced``, and in between ``enabling`` and ``disabling``.  ``checksum``
+    is empty where the interface does not tell.  ``functions``: how many it redirects, or will.  ``waits_for``:
+    modules that it changes as soon as they are loaded.
     """
 
     name: str

@@ -117,6 +117,37 @@ def test_stalled_transition_is_taken_back_and_names_the_task(
     assert machine.read("sys/kernel/livepatch/livepatch_a/enabled") == "0\n"
 
 
+def later(machine: Machine, monkeypatch: pytest.MonkeyPatch, state: str, then: str) -> None:
+    """The core module has put off a switch of kpatch_a: its state becomes ``then`` while somebody waits for it."""
+    machine.write("sys/kernel/kpatch/kpatch_a/enabled", "1\n" if state == "disabling" else "0\n")
+    machine.write("sys/kernel/kpatch/kpatch_a/state", f"{state}\n")
+    monkeypatch.setattr(
+        wait, "sleep", lambda seconds: machine.write("sys/kernel/kpatch/kpatch_a/state", f"{then}\n") and None
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "then", "verb"), [("disabling", "disabled", "disable"), ("enabling", "enabled", "enable")]
+)
+def test_a_switch_that_the_core_module_makes_later_is_waited_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, state: str, then: str, verb: str
+) -> None:
+    later(machine, monkeypatch, state, then)
+    getattr(loader, verb)(machine.paths, sysfs.loaded(machine.paths)["kpatch_a"])
+    assert machine.state("kpatch_a") == then
+
+
+def test_a_switch_that_the_core_module_gave_up_is_one_of_a_function_in_use(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(machine, monkeypatch, "disabling", "enabled")
+    machine.refusal(
+        "patch: kpatch_a\nerrno: 16\nreason: in use by 1 task\nblocker: 7\tcat\tvfs_write\tpipe_write+0x1/0x2\n"
+    )
+    with pytest.raises(InUse, match=r"cannot disable kpatch_a: in use by cat \(pid 7\) in vfs_write"):
+        loader.disable(machine.paths, sysfs.loaded(machine.paths)["kpatch_a"])
+
+
 def test_patch_of_another_kernel_names_both(machine: Machine) -> None:
     path = machine.write("kpatch-a.ko", patch_bytes("a", release="6.1.0-55-amd64"))
     with pytest.raises(Refused, match=f"built for kernel 6.1.0-55-amd64, but {RELEASE} is running"):

@@ -16,8 +16,11 @@ from tests.vm.kernels import StockKernel
 TOP = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "kmod"
 
-PATCHED = ("si_meminfo", "nr_free_buffer_pages", "get_max_files", "msleep_interruptible", "memcpy")
-"""Functions that the test patches replace, or want to; exported, since caller.ko calls them."""
+PATCHED = (
+    *("si_meminfo", "nr_free_buffer_pages", "get_max_files", "msleep_interruptible", "memcpy"),
+    *("vfs_write", "do_one_initcall"),
+)
+"""Functions that the test patches replace, or want to; most are exported, since caller.ko calls them."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class TestModule:
     funcs: int
     defines: Sequence[str] = ()
     trampolines: bool = True
+    livepatch: bool = False
 
 
 def _bad(name: str, define: str, funcs: int = 3) -> TestModule:
@@ -50,6 +54,9 @@ MODULES = (
     TestModule("sleeper", "sleeper.c", 1),
     TestModule("force", "sleeper.c", 1, ("FORCE",)),
     TestModule("veto", "sleeper.c", 1, ("VETO",)),
+    TestModule("pair-one", "pair.c", 2, ("MARK=1111",)),
+    TestModule("pair-two", "pair.c", 2, ("MARK=2222",)),
+    TestModule("path", "path.c", 2),
     _bad("release", 'TEST_RELEASE="6.1.0-0-elsewhere"'),
     _bad("version", 'TEST_VERSION="#1 SMP someday"'),
     _bad("build-id", "TEST_BUILD_ID=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20"),
@@ -60,6 +67,8 @@ MODULES = (
     _bad("zero", "BAD_ZERO"),
     _bad("string", "BAD_STRING"),
     _bad("new", "BAD_NEW"),
+    _bad("new-data", "BAD_NEW_DATA"),
+    _bad("callback", "BAD_CALLBACK"),
     _bad("flags", "BAD_FLAGS"),
     _bad("module", "BAD_MODULE"),
     _bad("twice", "BAD_TWICE", 2),
@@ -96,8 +105,10 @@ def write(path: Path, text: str) -> None:
 
 def module_directory(place: Path, module: TestModule, values: Mapping[str, str]) -> None:
     object_name = f"kpatch-{module.name}"
-    for name in ("patch-hook.c", "trampolines.S", "kpatch-glue.h", "kpatch-patch.h"):
-        copy(TOP / "kmod" / "patch" / name, place / name)
+    glue = ("livepatch-hook",) if module.livepatch else ("patch-hook", "trampolines")
+    for path in (TOP / "kmod" / "patch").iterdir():
+        if path.suffix == ".h" or path.stem in glue:
+            copy(path, place / path.name)
     copy(HERE / "testpatch.h", place / "testpatch.h")
     copy(HERE / module.source, place / "main.c")
     write(place / "facts.h", "".join(f"#define FACT_{name} {value}\n" for name, value in values.items()))
@@ -108,7 +119,7 @@ def module_directory(place: Path, module: TestModule, values: Mapping[str, str])
     write(place / "defines.h", f"{defines}#ifndef KPATCH_NR_FUNCS\n#define KPATCH_NR_FUNCS {module.funcs}\n#endif\n")
     write(
         place / "Kbuild",
-        f"obj-m := {object_name}.o\n{object_name}-y := main.o patch-hook.o trampolines.o\n"
+        f"obj-m := {object_name}.o\n{object_name}-y := main.o {' '.join(f'{name}.o' for name in glue)}\n"
         "CFLAGS_main.o := -include $(src)/kpatch-params.h -include $(src)/defines.h\n",
     )
 

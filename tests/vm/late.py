@@ -46,6 +46,9 @@ MODULES = (
     _patch("replace", 4, "TEST_FLAGS=1"),
     _patch("alone", 5, *ALONE, funcs=1),
     _patch("veto", 6, "VETO"),
+    _patch("asks", 8, "ASKS"),
+    _livepatch("klp", 9),
+    _livepatch("klp-build", 9, "BAD_BUILD"),
     *map(_bad, (*DAMAGED, *UNFIT)),
 )
 

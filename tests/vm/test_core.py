@@ -122,6 +122,74 @@ def test_in_use_is_refused_with_names(target: Target) -> None:
     )
 
 
+def test_functions_without_a_gap_are_both_looked_for(target: Target) -> None:
+    """The second one begins where the first one ends; a task is asleep in the second."""
+    script = """
+        load pair-one; insmod caller.ko sleep=1; sleep 1
+        cd $S/kpatch_pair_one/vmlinux
+        gap=$(($(cat msleep_interruptible,0/new_addr) - $(cat si_meminfo,0/new_addr))); cd /m
+        [ $gap = 128 ] || fail "$gap bytes from one function to the other"
+        refused pair-two; expect 1111
+        rmmod caller; load pair-two; expect 2222; disable pair_two; disable pair_one; original
+        unload pair_one; unload pair_two
+    """
+    out = boot(target, script).out
+    assert re.search(r"^blocker: \d+\ttest sleeper\tmsleep_interruptible\tnew_msleep_interruptible\+", out, re.M)
+
+
+def test_who_is_in_the_way_himself(target: Target) -> None:
+    """The functions are on the way of insmod and of the write to "enabled": a worker does it, a moment later."""
+    script = """
+        becomes() { for n in $(seq 100); do [ $(cat $S/kpatch_path/state) = $1 ] && return; usleep 100000; done
+                    fail "still $(cat $S/kpatch_path/state), not $1"; }
+        load path; cat $S/kpatch_path/state; becomes enabled
+        load one; expect 1111
+        disable path; cat $S/kpatch_path/state; becomes disabled
+        enable path; cat $S/kpatch_path/state; becomes enabled
+        disable path; enable path; becomes enabled; sleep 1; state path enabled
+        rmmod kpatch_path 2>/dev/null && fail "an enabled patch was unloaded"
+        disable path; becomes disabled
+        enable path; rmmod kpatch_path || becomes enabled
+        [ -e $S/kpatch_path ] && disable path && becomes disabled && unload path
+        load path; becomes enabled; disable path; becomes disabled; unload path
+        expect 1111; disable one; unload one; original
+        [ -z "$(cat $S/last_refusal)" ] || fail "something was refused"
+    """
+    result = boot(target, script)
+    assert result.out.startswith("enabling\ndisabling\nenabling\n")
+    assert re.search(r"kpatch_path: insmod \(pid \d+\), who asks for it, is in the way", result.log)
+
+
+def test_forced_removal_waits_and_names_the_patch(target: Target) -> None:
+    script = """
+        load sleeper; refused veto >/dev/null
+        insmod caller.ko sleep=1; sleep 1
+        (rmmod -f kpatch_sleeper; touch /removed) &
+        sleep 3; [ -e /removed ] && fail "removed under a sleeper"
+        echo "== refused"; cat $S/last_refusal
+        rmmod caller; wait; [ -e $S/kpatch_sleeper ] && fail "left in sysfs"; true
+    """
+    result = boot(target, script)
+    assert re.search(r"== refused\npatch: kpatch_sleeper\nerrno: 16\nreason: in use by 1 task\nblocker: ", result.out)
+    assert re.search(r"kpatch: kpatch_sleeper: in use: pid \d+ \(test sleeper\)", result.log)
+
+
+def test_a_thread_that_never_sleeps_stops_nobody_but_rmmod(target: Target) -> None:
+    """It lets no grace period of tasks end. Patches are enabled, replaced and disabled all the same."""
+    script = """
+        insmod caller.ko stubborn=1
+        for n in 1 2 3; do load one; expect 1111; enable one; load two; expect 2222; state one replaced
+            disable two; original; enable one; expect 1111; disable one; original
+            [ $n = 3 ] && break
+            (rmmod kpatch_one; rmmod kpatch_two; touch /removed) &
+            sleep 2; [ -e /removed ] && fail "its trampolines may be in use"
+            rmmod caller; wait; rm /removed; insmod caller.ko stubborn=1
+        done
+        rmmod caller; unload one; unload two
+    """
+    boot(target, script, threads="single", timeout=400)
+
+
 def test_callbacks_and_veto(target: Target) -> None:
     script = """
         refused veto

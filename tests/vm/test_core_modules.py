@@ -185,6 +185,40 @@ def test_a_refused_coming_takes_back_what_other_patches_did(target: Target, modu
     assert "patch: kpatch_late_veto\nerrno: 33\nreason: pre_patch callback for late_target returned -33\n" in out
 
 
+def test_a_callback_that_waits_for_a_target_gets_none(target: Target, modules: Mapping[str, Path]) -> None:
+    """request_module() in pre_patch, of a module that needs what the callback holds: refused after a while."""
+    script = """
+        printf '#!/bin/sh\ncd /m; insmod late_target.ko; echo $? >/status' >/tool; chmod 755 /tool
+        echo /tool >/proc/sys/kernel/modprobe
+        patch asks; expect 8; echo "tool: $(cat /status)"; patched asks 0
+        come; sum 8; off asks; plain
+    """
+    result = boot(target, modules, script)
+    assert re.search(r"^tool: [1-9]", result.out, re.M)
+    assert "kpatch: module late_target is refused (error -35): a callback of a patch does not end" in result.log
+
+
+def test_livepatch_compares_the_build_of_a_module(target: Target, modules: Mapping[str, Path]) -> None:
+    """The glue for the kernel's own livepatch."""
+    if "kpatch-late-klp" not in modules:
+        pytest.skip("a kernel without livepatch")
+    script = """
+        L=/sys/kernel/livepatch
+        settled() { while [ "$(cat $L/$1/transition 2>/dev/null)" = 1 ]; do usleep 100000; done; }
+        gone() { echo 0 > $L/$1/enabled; settled $1
+                 for n in $(seq 100); do rmmod $1 2>/dev/null && return; usleep 100000; done; fail "$1 stays"; }
+        come; insmod kpatch-late-klp-build.ko 2>/dev/null && fail "another build, but patched"; plain
+        insmod kpatch-late-klp.ko || fail klp; settled kpatch_late_klp
+        v=$(cat $P/value); [ $v = 900000 ] || fail "value $v"; gone kpatch_late_klp; plain; go
+        insmod kpatch-late-klp-build.ko || fail klp-build; settled kpatch_late_klp_build
+        insmod late_target.ko 2>/dev/null && fail "another build came"
+        gone kpatch_late_klp_build; come; plain
+    """
+    log = boot(target, modules, script).log
+    assert "kpatch_late_klp_build: module late_target is another build: the patch is for the one with" in log
+    assert "refusing to load module 'late_target'" in log
+
+
 def test_every_step_that_fails_leaves_module_and_patch_as_they_were(
     target: Target, modules: Mapping[str, Path]
 ) -> None:
