@@ -4,8 +4,9 @@
  *
  * hammer=N: N kthreads, bound to the CPUs in turn, call get_max_files()
  * and nr_free_buffer_pages() with preemption off and check that they are of one version.
- * With irq=1 a timer interrupt does the same. sleep=1: a kthread is asleep
- * in msleep_interruptible(). stubborn=1: a kthread never sleeps.
+ * breathe=N: after each burst of calls they sleep for N jiffies. With irq=1 a
+ * timer interrupt does the same. sleep=1: a kthread is asleep in
+ * msleep_interruptible(). stubborn=1: a kthread never sleeps.
  *
  * /sys/module/caller/parameters/{calls,mixed,woken} tell what was seen.
  */
@@ -19,8 +20,9 @@
 #include <linux/swap.h>
 #include "caller-compat.h"
 
-static int hammer, sleep, irq, stubborn;
+static int hammer, breathe, sleep, irq, stubborn;
 module_param(hammer, int, 0444);
+module_param(breathe, int, 0444);
 module_param(sleep, int, 0444);
 module_param(irq, int, 0444);
 module_param(stubborn, int, 0444);
@@ -30,6 +32,7 @@ module_param(calls, ulong, 0444);
 module_param(mixed, ulong, 0444);
 module_param(woken, ulong, 0444);
 
+#define BURST 5000
 #define MAX_THREADS 64
 static struct task_struct *threads[MAX_THREADS];
 static struct task_struct *sleeper, *stubborn_thread;
@@ -56,12 +59,16 @@ static void check_pair(void)
 
 static int hammer_fn(void *unused)
 {
-	while (!kthread_should_stop()) {
-		int i;
+	int i;
 
-		for (i = 0; i < 100; i++)
+	while (!kthread_should_stop()) {
+		for (i = 0; i < BURST; i++) {
 			check_pair();
-		cond_resched_tasks_rcu_qs();
+			if (i % 100 == 99)
+				cond_resched_tasks_rcu_qs();
+		}
+		if (breathe)
+			schedule_timeout_interruptible(breathe);
 	}
 	return 0;
 }

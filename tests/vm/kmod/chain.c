@@ -3,7 +3,8 @@
  * chain.c - patch of si_meminfo(), which then calls two more patched functions
  *
  * While a task is in the new si_meminfo(), asleep or not, no switch may be made,
- * so all that it calls is of its own version: it tells three times MARK.
+ * so all that it calls is of its own version: it tells three times MARK. Of
+ * every SLEEP_EVERY calls one sleeps in the middle.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -12,11 +13,18 @@
 #define NEW_SIZE 256
 #include "testpatch.h"
 
+#define SLEEP_EVERY 32
+
 static __new(0) void new_si_meminfo(struct sysinfo *val)
 {
+	static unsigned int nr;
+
 	val->totalram = MARK;
 	val->freeram = nr_free_buffer_pages();
-	cond_resched();
+	if (++nr % SLEEP_EVERY)
+		cond_resched();
+	else
+		schedule_timeout_uninterruptible(1);
 	val->sharedram = get_max_files();
 	val->bufferram = 0;
 	val->totalhigh = val->freehigh = 0;

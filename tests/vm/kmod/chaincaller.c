@@ -4,7 +4,8 @@
  *
  * Two on each CPU, so that one may be preempted in the middle. Most of their
  * time they call the other two functions by themselves: if they were always
- * in si_meminfo(), it would always be in use.
+ * in si_meminfo(), it would always be in use. breathe=N: they sleep for N
+ * jiffies in between.
  * /sys/module/chaincaller/parameters/{chains,broken} tell what was seen.
  */
 #include <linux/cpumask.h>
@@ -14,6 +15,9 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/swap.h>
+
+static int breathe;
+module_param(breathe, int, 0444);
 
 static unsigned long chains, broken;
 module_param(chains, ulong, 0444);
@@ -55,6 +59,8 @@ static int chain_fn(void *unused)
 		cond_resched();
 		call_others();
 		cond_resched_tasks_rcu_qs();
+		if (breathe)
+			schedule_timeout_interruptible(breathe);
 	}
 	return 0;
 }
