@@ -38,6 +38,14 @@ KPATCH_DECLARE_CALLBACKS(post_patch);
 KPATCH_DECLARE_CALLBACKS(pre_unpatch);
 KPATCH_DECLARE_CALLBACKS(post_unpatch);
 
+#if KPATCH_NR_FUNCS > 0
+/* Between patch-hook.c and trampolines.S. */
+extern const unsigned long kpatch_trampoline_entries[KPATCH_NR_FUNCS];
+extern const u32 kpatch_trampolines_size;
+extern u8 kpatch_trampoline_on[KPATCH_NR_FUNCS][2];
+extern unsigned long kpatch_trampoline_below[KPATCH_NR_FUNCS];
+#endif
+
 /* The members of struct kpatch_patch that are the same for every interface. */
 #define KPATCH_SECTIONS								\
 	.mod = THIS_MODULE,							\

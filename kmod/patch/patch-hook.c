@@ -8,10 +8,6 @@
 #include "kpatch-glue.h"
 
 #if KPATCH_NR_FUNCS > 0
-/* trampolines.S */
-extern const unsigned long kpatch_trampoline_entries[KPATCH_NR_FUNCS];
-extern const u32 kpatch_trampolines_size;
-
 u8 kpatch_trampoline_on[KPATCH_NR_FUNCS][2];
 unsigned long kpatch_trampoline_below[KPATCH_NR_FUNCS];
 #endif

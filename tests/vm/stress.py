@@ -4,9 +4,9 @@ Three modules call them: caller.ko with preemption off and in a timer's interrup
 chaincaller.ko in chains in which a task sleeps or is preempted. They count what no caller may ever see: parts of two
 versions, or an answer that is none's.
 
-What takes time is not the switches but RCU's grace periods, three or four to a switch (docs/results.md). So the callers
-call as fast as they can for a few milliseconds, then sleep for two jiffies: a virtual machine has one thread for all
-its CPUs, and whoever never sleeps keeps the other CPUs' grace periods waiting, too.
+What takes time is not the switches but grace periods, several to a switch (docs/results.md). So the callers call as
+fast as they can for a few milliseconds, then sleep for two jiffies: the virtual machine has one thread for all its
+CPUs, and whoever never sleeps keeps the others waiting, too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SWITCHES = 5
 """Switches in one round of the script: two replacements, then off, on, off."""
 
 _WARM = 10
-"""Rounds before the first account of memory: caches fill, per-CPU lists grow."""
+"""Rounds before the first account of memory, at most as many as after it: caches fill, per-CPU lists grow."""
 
 _SCRIPT = r"""
 cd /m
@@ -85,7 +85,7 @@ def run(
 ) -> int:
     """Make at least ``cycles`` switches; AssertionError when anything was wrong. Returns how many were made."""
     rounds = -(-cycles // SWITCHES)
-    script = f"WARM={_WARM} ROUNDS={rounds}\n{_SCRIPT}"
+    script = f"WARM={min(_WARM, rounds)} ROUNDS={rounds}\n{_SCRIPT}"
     files = {f"m/{name}.ko": path for name, path in modules.items()}
     # One thread: QEMU before 8.1 mishandles code that one CPU changes while another one runs it. The console is slow
     # and need not have the two lines that each switch is worth.
