@@ -20,17 +20,20 @@ static struct kp_object *kp_object_get(struct kp_patch *patch, const char *name)
 	object->present = !strcmp(name, KP_VMLINUX);
 	INIT_LIST_HEAD(&object->funcs);
 	kobject_init(&object->kobj, &kp_object_ktype);
+	kobject_get(&patch->kobj);
 	list_add_tail(&object->node, &patch->objects);
 	kp_watch(object);
 	return object;
 }
 
-static struct kp_func *kp_func_alloc(const struct kpatch_patch_func *disk, unsigned int index)
+static struct kp_func *kp_func_alloc(struct kp_object *object,
+				     const struct kpatch_patch_func *disk, unsigned int index)
 {
 	struct kp_func *func = kp_fault() ? NULL : kzalloc(sizeof(*func), GFP_KERNEL);
 
 	if (!func)
 		return NULL;
+	func->object = object;
 	func->name = (const char *)(unsigned long)disk->name;
 	func->index = index;
 	func->old_addr = disk->old_addr;
@@ -41,6 +44,7 @@ static struct kp_func *kp_func_alloc(const struct kpatch_patch_func *disk, unsig
 	func->flags = disk->flags;
 	INIT_LIST_HEAD(&func->stack_node);
 	kobject_init(&func->kobj, &kp_func_ktype);
+	kobject_get(&object->kobj);
 	return func;
 }
 
@@ -80,10 +84,9 @@ static int kp_add_func(struct kp_patch *patch, const struct kpatch_patch_func *d
 	object = kp_object_get(patch, (const char *)(unsigned long)disk->objname);
 	if (!object)
 		return -ENOMEM;
-	func = kp_func_alloc(disk, disk - patch->api->funcs);
+	func = kp_func_alloc(object, disk, disk - patch->api->funcs);
 	if (!func)
 		return -ENOMEM;
-	func->object = object;
 	err = kp_verify_once(func);
 	/* A function of a module is verified when it is found (target.c). */
 	if (!err && object->present)

@@ -169,7 +169,12 @@ static struct attribute *kp_root_attrs[] = {
 
 static const struct attribute_group kp_root_group = { .attrs = kp_root_attrs };
 
-/* kp_unload() waits for this one, and frees the memory itself. */
+/*
+ * kp_unload() waits for this one, and frees the memory itself. It is the last
+ * of its patch: each other one holds what it belongs to until it is released,
+ * which need not be at once (DEBUG_KOBJECT_RELEASE), but must be before this
+ * module goes.
+ */
 static void kp_patch_release(struct kobject *kobj)
 {
 	complete(&to_patch(kobj)->freed);
@@ -177,12 +182,20 @@ static void kp_patch_release(struct kobject *kobj)
 
 static void kp_object_release(struct kobject *kobj)
 {
-	kfree(to_object(kobj));
+	struct kp_object *object = to_object(kobj);
+	struct kp_patch *patch = object->patch;
+
+	kfree(object);
+	kobject_put(&patch->kobj);
 }
 
 static void kp_func_release(struct kobject *kobj)
 {
-	kfree(to_func(kobj));
+	struct kp_func *func = to_func(kobj);
+	struct kp_object *object = func->object;
+
+	kfree(func);
+	kobject_put(&object->kobj);
 }
 
 const struct kobj_type kp_patch_ktype = {
