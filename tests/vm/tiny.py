@@ -8,6 +8,7 @@ is clean: a machine that hangs, crashes or powers off early fails.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,9 @@ from pathlib import Path
 from tests.vm.kernels import StockKernel
 
 BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
+
+PATIENCE = float(os.environ.get("KPATCH_TEST_PATIENCE", "1"))
+"""How many times longer than usual a machine may take: for debug kernels and busy hosts."""
 
 PASSED = "@@ script ended with 0 @@"
 """Written to the second serial port by init when the script returned 0."""
@@ -136,9 +140,10 @@ def run(
     ``append``: more kernel parameters. ``threads``: "single" where one CPU changes code that another one runs all the
     time: up to QEMU 8.0 a CPU that translates a breakpoint while another CPU replaces it keeps the breakpoint for
     ever ("accel/tcg: Always lock pages before translation", 8.1), seen as a soft lockup at the function's entry;
-    with one thread CPUs take turns. ``timeout``: seconds until the machine is killed. ``keep``: a directory that
+    with one thread CPUs take turns. ``timeout``: seconds until the machine is killed, times :data:`PATIENCE`. ``keep``: a directory that
     gets the logs.
     """
+    timeout *= PATIENCE
     with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
         work = Path(name)
         base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
