@@ -64,14 +64,17 @@ static int kp_ops_attach(struct kp_hook *hook)
 	hook->ops.flags = KP_FTRACE_OPS_FLAGS;
 	err = ftrace_set_filter_ip(&hook->ops, hook->old_addr, 0, 0);
 	if (err) {
-		kp_refuse_reason("function %s cannot be redirected: it has no fentry call", hook->name);
+		kp_refuse_reason("function %s cannot be redirected: it has no fentry call",
+				 hook->name);
 		return -EOPNOTSUPP;
 	}
 	err = register_ftrace_function(&hook->ops);
 	if (err) {
-		kp_refuse_reason(err == -EBUSY ?
-				 "function %s is redirected by somebody else (livepatch?), or kernel.ftrace_enabled is 0" :
-				 "function %s cannot be hooked", hook->name);
+		if (err == -EBUSY)
+			kp_refuse_reason("function %s is redirected by somebody else (livepatch?), or kernel.ftrace_enabled is 0",
+					 hook->name);
+		else
+			kp_refuse_reason("function %s cannot be hooked", hook->name);
 		ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
 	}
 	return err;

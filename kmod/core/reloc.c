@@ -90,7 +90,8 @@ static int kp_reloc_apply(const struct kpatch_patch_reloc *reloc, const struct m
 	if (IS_ERR(symbol))
 		return PTR_ERR(symbol);
 	if (!kp_reloc_value(reloc, symbol->st_value, &value)) {
-		kp_refuse_reason("a reference to %s of module %s does not reach it", name, mod->name);
+		kp_refuse_reason("a reference to %s of module %s does not reach it",
+				 name, mod->name);
 		return -ENOEXEC;
 	}
 	return kp_write(reloc->place, &value, kp_reloc_size(reloc->type));

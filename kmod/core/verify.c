@@ -20,7 +20,8 @@ static int kp_verify_trampolines(const struct kpatch_patch *api)
 	}
 	for (i = 0; i < t->nr; i++) {
 		if (t->entry[i] < t->start || t->entry[i] >= t->end) {
-			kp_refuse_reason("corrupt metadata: trampoline %u is not among the others", i);
+			kp_refuse_reason("corrupt metadata: trampoline %u is not among the others",
+					 i);
 			return -EINVAL;
 		}
 	}
@@ -126,7 +127,8 @@ int kp_verify_old_func(const struct kp_func *func)
 	at = strrchr(symbol, '+');
 	if (!at || sscanf(at, "+0x%lx/0x%lx", &offset, &size) != 2 || offset ||
 	    strchr(at, '[')) {
-		kp_refuse_reason("function %s is not at its address: %s is there", func->name, symbol);
+		kp_refuse_reason("function %s is not at its address: %s is there",
+				 func->name, symbol);
 		return -EINVAL;
 	}
 	if (size < func->old_size ||

@@ -114,7 +114,8 @@ static inline int kpatch_verify_func(const struct kpatch_patch *api,
 		kp_refuse_reason("corrupt metadata: function %u has a '/' in its name", nr);
 		return -EINVAL;
 	}
-	if (!disk->old_size || disk->old_size > KPATCH_MAX_SIZE || disk->new_size > KPATCH_MAX_SIZE ||
+	if (!disk->old_size || disk->old_size > KPATCH_MAX_SIZE ||
+	    disk->new_size > KPATCH_MAX_SIZE ||
 	    (!disk->new_size && !(part && !disk->new_addr))) {
 		kp_refuse_reason("corrupt metadata: function %s has sizes %u and %u",
 				 (char *)(unsigned long)disk->name, disk->old_size, disk->new_size);
@@ -324,7 +325,8 @@ static inline int kpatch_verify_build_id(const struct module *mod,
 	notes = kmalloc(build->notes_len, GFP_KERNEL);
 	if (!notes)
 		return -ENOMEM;
-	if (copy_from_kernel_nofault(notes, (void *)(unsigned long)build->notes_start, build->notes_len))
+	if (copy_from_kernel_nofault(notes, (void *)(unsigned long)build->notes_start,
+				     build->notes_len))
 		kp_refuse_reason("no notes where the kernel of the patch has them: another build of this release");
 	else
 		err = kpatch_compare_build_id(want, build->build_id_len, notes, build->notes_len);

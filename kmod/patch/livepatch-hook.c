@@ -237,10 +237,12 @@ static int lp_enable(void)
 {
 	int err = klp_enable_patch(&klp_patch);
 
-	if (err)
-		kp_refuse_reason("livepatch refuses the patch: %s (%d)", err == -EBUSY ?
-				 "somebody else redirects a function (kpatch?), or a transition is going on" :
-				 "its own message tells why", err);
+	if (err == -EBUSY)
+		kp_refuse_reason("livepatch refuses the patch: somebody else redirects a function (kpatch?), or a transition is going on (%d)",
+				 err);
+	else if (err)
+		kp_refuse_reason("livepatch refuses the patch: its own message tells why (%d)",
+				 err);
 	return err;
 }
 

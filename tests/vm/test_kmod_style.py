@@ -46,6 +46,7 @@ def test_checkpatch(kernel: StockKernel) -> None:
 def test_sparse(kernel: StockKernel, tmp_path: Path, directory: str, targets: list[str]) -> None:
     headers = tiny.header_farm(kernel, tmp_path / "headers")
     shutil.copytree(KMOD, tmp_path / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
+    write(tmp_path / "kmod/patch/Kbuild", "")
     write(tmp_path / "kmod/patch/kpatch-params.h", "#define KPATCH_NR_FUNCS 3\n")
     command: list[str | Path] = ["make", "-C", headers, f"M={tmp_path / 'kmod' / directory}", "C=1", *targets]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)

@@ -27,7 +27,8 @@ static __new(0) void new_si_meminfo(struct sysinfo *val)
 		schedule_timeout_uninterruptible(1);
 	val->sharedram = get_max_files();
 	val->bufferram = 0;
-	val->totalhigh = val->freehigh = 0;
+	val->totalhigh = 0;
+	val->freehigh = 0;
 	val->mem_unit = PAGE_SIZE;
 }
 NEW(0, new_si_meminfo);

@@ -36,7 +36,8 @@ static void check_chain(void)
 	struct sysinfo info;
 
 	si_meminfo(&info);
-	if (is_mark(info.totalram) && (info.freeram != info.totalram || info.sharedram != info.totalram))
+	if (is_mark(info.totalram) &&
+	    (info.freeram != info.totalram || info.sharedram != info.totalram))
 		WRITE_ONCE(broken, broken + 1);
 	WRITE_ONCE(chains, chains + 1);
 }
