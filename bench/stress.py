@@ -1,4 +1,4 @@
-"""Patches of the core module are switched thousands of times under load: ``python -m bench stress``, over an hour."""
+"""Patches of the core module are switched thousands of times under load: ``python -m bench stress``, half an hour."""
 
 from __future__ import annotations
 
@@ -21,18 +21,14 @@ MEANINGS = {
 }
 EXPLANATION = """## Stress
 
-`python -m bench stress` takes more than an hour for its 10000, so `make bench` leaves it out; `$KPATCH_STRESS_CYCLES`:
-how many. Two machines make half of them each, one of a kernel in which tasks give up the CPU where they say so
-(`preempt=voluntary`, Debian's default), one of a kernel in which they do anywhere (`preempt=full`). While kthreads
-on all CPUs, a timer's interrupt and NMIs call the patched functions and tasks fork and exit, three patches of the same
-functions are enabled, replace each other, and are disabled; each such switch counts. The callers check that within
-one chain of calls, asleep in the middle or not, they never see two versions. At the end the slab caches,
-the modules' reference counts, vmalloc and ftrace's list of hooked functions must be what they were, and the kernel's
-log without a warning (`tests/vm/stress.py`).
-
-A switch takes a third of a second and more, nearly all of it spent asleep: ftrace waits for a grace period (RCU tasks,
-0.1 s and more on an idle machine) for each function whose hook goes, the core module for one when a patch is
-replaced, and for one of RCU before it forgets which tasks ran.
+`python -m bench stress` takes from a quarter of an hour to an hour for its 10000, so `make bench` leaves it out;
+`$KPATCH_STRESS_CYCLES`: how many. Two machines make half of them each, one of a kernel in which tasks give up the CPU
+where they say so (`preempt=voluntary`, Debian's default), one of a kernel in which they do anywhere (`preempt=full`).
+While kthreads on all CPUs, a timer's interrupt and NMIs call the patched functions and tasks fork and exit, three
+patches of the same functions are enabled, replace each other, and are disabled; each such switch counts. The callers
+check that within one chain of calls, asleep in the middle or not, they never see two versions. At the end the slab
+caches, the modules' reference counts, vmalloc and ftrace's list of hooked functions must be what they were, and
+the kernel's log without a warning (`tests/vm/stress.py`).
 """
 
 
