@@ -140,10 +140,11 @@ def run(
     ``append``: more kernel parameters. ``threads``: "single" where one CPU changes code that another one runs all the
     time: up to QEMU 8.0 a CPU that translates a breakpoint while another CPU replaces it keeps the breakpoint for
     ever ("accel/tcg: Always lock pages before translation", 8.1), seen as a soft lockup at the function's entry;
-    with one thread CPUs take turns. ``timeout``: seconds until the machine is killed, times :data:`PATIENCE`.
-    ``keep``: a directory that gets the logs.
+    with one thread CPUs take turns. The slower the machine the likelier, so it is for all when there is more patience.
+    ``timeout``: seconds until the machine is killed, times :data:`PATIENCE`. ``keep``: a directory that gets the logs.
     """
     timeout *= PATIENCE
+    threads = "single" if PATIENCE > 1 else threads
     with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
         work = Path(name)
         base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
