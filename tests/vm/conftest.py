@@ -14,7 +14,7 @@ from tests.vm.guest import Guest
 from tests.vm.image import GuestImage, guest_image
 from tests.vm.kernels import StockKernel, stock_kernel
 from tests.vm.site import Site
-from tests.vm.target import BUILDROOTS, Target, build_target
+from tests.vm.target import Target, build_target
 
 HERE = Path(__file__).parent
 
@@ -26,11 +26,10 @@ def kernel() -> StockKernel:
     return buildroot(suite) if suite else stock_kernel()
 
 
-@pytest.fixture(scope="session", params=[None, *BUILDROOTS], ids=lambda root: root.name if root else "stock")
-def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Each kernel under test, with the core and test modules for it."""
-    with build_target(request.param, tmp_path_factory.mktemp("kmods")) as one:
-        yield one
+@pytest.fixture(scope="session")
+def target(kernel: StockKernel, tmp_path_factory: pytest.TempPathFactory) -> Target:
+    """That kernel, or one built by hand, with the core and test modules for it."""
+    return build_target(kernel, tmp_path_factory.mktemp("kmods"))
 
 
 @pytest.fixture(scope="session")

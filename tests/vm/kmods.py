@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kpatch.kernel.buildroot import HOST, Buildroot
 from tests.vm import tiny
 from tests.vm.kernels import StockKernel
 
@@ -129,38 +129,55 @@ def copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def make(headers: Path, directory: Path, buildroot: Path | None, symbols: Path | None = None, flags: str = "") -> None:
-    def inside(path: Path) -> str:
-        return f"/{path.relative_to(buildroot)}" if buildroot else str(path)
+def _headers(kernel: StockKernel, place: Path) -> Path:
+    """A KDIR for modules of ``kernel``: in its build root the installed one, here a directory made at ``place``.
 
-    command = ["make", "-s", "-C", inside(headers), f"M={inside(directory)}", f"KCFLAGS={flags}", "modules"]
+    Debian's linux-headers-REL is a small directory whose Makefile includes an absolute path, and whose scripts and
+    tools are relative links. So: links to all that is there, absolute, and a Makefile that includes the right one.
+    """
+    installed = Path("usr/src") / f"linux-headers-{kernel.release}"
+    source = kernel.root / installed
+    if kernel.buildroot:
+        return "/" / installed
+    if not source.exists():  # a kernel built by hand: its own tree will do
+        return kernel.root
+    place.mkdir(parents=True, exist_ok=True)
+    for each in source.iterdir():
+        link = place / each.name
+        if each.name != "Makefile" and not link.is_symlink():
+            link.symlink_to(each.resolve())
+    common = re.search(r"^include /(\S+)", (source / "Makefile").read_text(), re.MULTILINE)
+    assert common, f"{source}/Makefile: no include of the common headers"
+    (place / "Makefile").write_text(f"include {kernel.root / common.group(1)}\n")
+    return place
+
+
+def make(kernel: StockKernel, directory: Path, symbols: Path | None = None, flags: str = "") -> None:
+    """Compile the modules in ``directory`` with the kernel's headers; warnings are errors.
+
+    ``symbols``: the Module.symvers of the modules that they use.
+    """
+    command: list[str | Path] = ["make", "-s", "-C", _headers(kernel, directory.parent / "headers"), f"M={directory}"]
+    command += [f"KCFLAGS={flags}", "modules"]
     if symbols:
-        command.append(f"KBUILD_EXTRA_SYMBOLS={inside(symbols)}")
-    if buildroot:
-        command = ["chroot", str(buildroot), *command]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}\n{done.stderr}"
-    assert "warning" not in (done.stdout + done.stderr).lower().replace("warning: the compiler differs", ""), (
-        done.stderr
-    )
+        command.append(f"KBUILD_EXTRA_SYMBOLS={symbols}")
+    shown = [directory, *([symbols.parent] if symbols else [])]
+    tools = Buildroot(kernel.buildroot, shown) if kernel.buildroot else HOST
+    done = tools.run(command, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{said}"
+    assert "warning" not in said.lower().replace("warning: the compiler differs", ""), said
 
 
-def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> dict[str, Path]:
+def build(kernel: StockKernel, place: Path) -> dict[str, Path]:
     """Build everything under ``place``; return module file by name: kpatch, caller, kpatch-one, ...
 
     ``faults`` is the core module once more, with steps that fail on demand (its parameter fail_step).
-
-    ``buildroot``: the directory of a system that holds compiler and header packages of the kernel; ``place`` is then
-    a path inside of it.
     """
-    if buildroot:
-        headers = buildroot / "usr" / "src" / f"linux-headers-{kernel.release}"
-    else:
-        headers = tiny.header_farm(kernel, place / "headers")
     shutil.copytree(TOP / "kmod", place / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
     shutil.copytree(place / "kmod", place / "faults")
-    make(headers, place / "kmod" / "core", buildroot)
-    make(headers, place / "faults" / "core", buildroot, flags="-DKPATCH_FAULTS")
+    make(kernel, place / "kmod" / "core")
+    make(kernel, place / "faults" / "core", flags="-DKPATCH_FAULTS")
     values = facts(kernel)
     tests = place / "tests"
     for module in MODULES:
@@ -185,6 +202,6 @@ def build(kernel: StockKernel, place: Path, buildroot: Path | None = None) -> di
         "has-setup := $(shell grep -s hrtimer_setup $(srctree)/include/linux/hrtimer.h)\n"
         "ccflags-$(if $(has-setup),y) += -DKP_HAVE_HRTIMER_SETUP\n",
     )
-    make(headers, tests, buildroot, place / "kmod" / "core" / "Module.symvers")
+    make(kernel, tests, place / "kmod" / "core" / "Module.symvers")
     found = [*place.glob("kmod/core/*.ko"), *tests.glob("*.ko"), *tests.glob("*/*.ko")]
     return {"faults": place / "faults" / "core" / "kpatch.ko", **{path.stem: path for path in found}}

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.vm import kmods, tiny
+from tests.vm import kmods
 from tests.vm.kernels import StockKernel
 from tests.vm.kmods import TestModule
 
@@ -69,13 +69,9 @@ def _facts(module: Path) -> dict[str, str]:
     return values
 
 
-def build(kernel: StockKernel, core: Path, buildroot: Path | None) -> Mapping[str, Path]:
+def build(kernel: StockKernel, core: Path) -> Mapping[str, Path]:
     """The target's modules and the patches, by name; ``core`` is the directory where kpatch.ko was built."""
     place = core.parents[1]
-    if buildroot:
-        headers = buildroot / "usr" / "src" / f"linux-headers-{kernel.release}"
-    else:
-        headers = tiny.header_farm(kernel, place / "headers")
     target, patches = place / "late-target", place / "late-patches"
     for name in ("target.c", "twin.c", "depot.c", "target.h"):
         kmods.copy(SOURCE / name, target / name)
@@ -83,13 +79,15 @@ def build(kernel: StockKernel, core: Path, buildroot: Path | None) -> Mapping[st
         target / "Kbuild",
         "obj-m := late_target.o late_depot.o\nlate_target-y := target.o twin.o\nlate_depot-y := depot.o\n",
     )
-    kmods.make(headers, target, buildroot)
+    kmods.make(kernel, target)
     values = kmods.facts(kernel)
     for name in ("late_target", "late_depot"):
         values.update(_facts(target / f"{name}.ko"))
     for module in MODULES:
         kmods.module_directory(patches / module.name, module, values)
     wanted = {kind: " ".join(f"{each.name}/" for each in MODULES if each.livepatch == kind) for kind in (False, True)}
-    kmods.write(patches / "Kbuild", f"obj-m := {wanted[False]}\nobj-m += $(if $(CONFIG_LIVEPATCH),{wanted[True]})\n")
-    kmods.make(headers, patches, buildroot, core / "Module.symvers")
+    kmods.write(patches / "Kbuild", f"obj-m := {wanted[False]}
+obj-m += $(if $(CONFIG_LIVEPATCH),{wanted[True]})
+")
+    kmods.make(kernel, patches, core / "Module.symvers")
     return {path.stem: path for path in (*target.glob("*.ko"), *patches.glob("*/*.ko"))}

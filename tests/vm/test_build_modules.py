@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.vm import tiny
+from tests.vm import kmods, rpms, tiny
 from tests.vm.kernels import StockKernel
 from tests.vm.test_build import kpatch_build
 
@@ -46,11 +45,17 @@ rmmod kpatch_binfmt_status && stop && rmmod kpatch || exit 1
 """
 
 
+def shipped(kernel: StockKernel, directory: Path) -> Path:
+    """binfmt_misc.ko as the vendor ships it, copied to ``directory``, not compressed."""
+    (module,) = rpms.module_closure(kernel, ["binfmt_misc"])
+    return rpms.copy_module(module, directory / "shipped")
+
+
 def test_a_module_of_the_kernel(kernel: StockKernel, tmp_path: Path) -> None:
     files = {
         "kpatch.ko": kpatch_build(kernel, tmp_path, "--core"),
         "patch.ko": kpatch_build(kernel, tmp_path, PATCHES / "binfmt-status.patch"),
-        "binfmt_misc.ko": kernel.modules_dir / "kernel/fs/binfmt_misc.ko",
+        "binfmt_misc.ko": shipped(kernel, tmp_path),
     }
     assert tiny.run(kernel.vmlinuz, BINFMT, files).check().splitlines()[:-2] == [
         "alone: enabled 0",
@@ -70,7 +75,7 @@ def test_the_kernel_and_a_module_in_one_patch(kernel: StockKernel, tmp_path: Pat
     files = {
         "kpatch.ko": kpatch_build(kernel, tmp_path, "--core"),
         "patch.ko": kpatch_build(kernel, tmp_path, "-n", "both", *patches),
-        "binfmt_misc.ko": kernel.modules_dir / "kernel/fs/binfmt_misc.ko",
+        "binfmt_misc.ko": shipped(kernel, tmp_path),
     }
     script = """
     insmod /kpatch.ko && insmod /patch.ko || exit 1
@@ -86,14 +91,8 @@ def sample(kernel: StockKernel, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The directory where somebody else built modules, with the kernel's headers only."""
     place = tmp_path_factory.mktemp("vendor")
     shutil.copytree(SAMPLE, place / "source")
-    tiny.header_farm(kernel, place / "headers")
-    _make(place / "source", place / "headers")
+    kmods.make(kernel, place / "source")
     return place / "source"
-
-
-def _make(source: Path, headers: Path) -> None:
-    argv = ["make", "-s", "-C", str(headers), f"M={source}", "CC=gcc-12", "modules"]
-    subprocess.run(argv, check=True, capture_output=True)
 
 
 OUTSIDE = """
@@ -120,7 +119,7 @@ def test_modules_from_outside_of_the_kernels_tree(kernel: StockKernel, sample: P
     shutil.copytree(sample, tmp_path / "other")
     with open(tmp_path / "other" / "main.c", "a", encoding="ascii") as file:
         file.write("int sample_other(void); int sample_other(void) { return 1; }\n")
-    _make(tmp_path / "other", sample.parent / "headers")
+    kmods.make(kernel, tmp_path / "other")
     files = {
         "kpatch.ko": kpatch_build(kernel, tmp_path, "--core"),
         "patch.ko": module,
@@ -157,7 +156,7 @@ def test_a_module_by_livepatch(kernel: StockKernel, tmp_path: Path) -> None:
     patch = PATCHES / "binfmt-status.patch"
     files = {
         "patch.ko": kpatch_build(kernel, tmp_path, "--interface", "livepatch", patch),
-        "binfmt_misc.ko": kernel.modules_dir / "kernel/fs/binfmt_misc.ko",
+        "binfmt_misc.ko": shipped(kernel, tmp_path),
     }
     assert tiny.run(kernel.vmlinuz, LIVEPATCH, files).check().splitlines()[:3] == [
         "came later: patched disabled",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.vm import late, tiny
 from tests.vm.late import DAMAGED, SUM, UNFIT
-from tests.vm.target import BUILDROOTS, Target
+from tests.vm.target import Target
 from tests.vm.test_core import PRELUDE
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -40,9 +40,7 @@ insmod late_depot.ko || exit 1
 @pytest.fixture(scope="module")
 def modules(target: Target) -> Mapping[str, Path]:
     """The target's modules and the patches for them, beside the core module."""
-    root = target.kernel.root
-    core = target.modules["kpatch"].parent
-    return {**target.modules, **late.build(target.kernel, core, root if root in BUILDROOTS else None)}
+    return {**target.modules, **late.build(target.kernel, target.modules["kpatch"].parent)}
 
 
 def boot(

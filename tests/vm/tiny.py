@@ -169,26 +169,6 @@ def _read(path: Path) -> str:
     return path.read_bytes().decode(errors="replace").replace("\r", "") if path.exists() else ""
 
 
-def header_farm(kernel: StockKernel, place: Path) -> Path:
-    """A KDIR for modules of an unpacked kernel whose header package thinks it lies in /usr/src.
-
-    Debian's linux-headers-REL is a small directory whose Makefile includes an absolute path, and whose scripts and
-    tools are relative links. So: links to all that is there, absolute, and a Makefile that includes the right one.
-    """
-    source = kernel.root / "usr" / "src" / f"linux-headers-{kernel.release}"
-    if not source.exists():  # a kernel built by hand: its own tree will do
-        return kernel.root
-    place.mkdir(parents=True, exist_ok=True)
-    for each in source.iterdir():
-        link = place / each.name
-        if each.name != "Makefile" and not link.is_symlink():
-            link.symlink_to(each.resolve())
-    common = re.search(r"^include /(\S+)", (source / "Makefile").read_text(), re.MULTILINE)
-    assert common, f"{source}/Makefile: no include of the common headers"
-    (place / "Makefile").write_text(f"include {kernel.root / common.group(1)}\n")
-    return place
-
-
 def symbols(kernel: StockKernel, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Address (without KASLR) and size as kallsyms has them, of functions of vmlinux; asks a booted kernel."""
     pattern = "|".join(re.escape(name) for name in names)
