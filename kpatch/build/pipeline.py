@@ -54,7 +54,7 @@ def build(request: BuildRequest, stages: Stages, progress: Progress = quiet) -> 
         changed = only_changed(units)
         if types_change:
             with progress("comparing the layout of types"):
-                btf = target.tree.compiler.writes_btf
+                btf = target.tree.compiler.writes_btf()
                 check_layouts(compiled, units, btf, request.layouts_allowed, pool)
         warn_of_interface(request.interface, [unit.diff for unit in changed])
         target.check_image()

@@ -21,11 +21,10 @@ class Compiler:
     version: str
     tools: Toolchain = HOST
 
-    @property
     def writes_btf(self) -> bool:
-        """Whether it knows ``-gbtf``: gcc since 12; clang only for other machines."""
-        major = re.search(r"\) (\d+)\.", self.version)
-        return "clang" not in self.version and major is not None and int(major[1]) >= 12
+        """Whether it knows ``-gbtf``; asked of it, since vendors' version texts and patches differ."""
+        argv = [self.command, "-gbtf", "-S", "-x", "c", "-o", "/dev/null", "/dev/null"]
+        return self.tools.run(argv, check=False).returncode == 0
 
 
 def _identity(version: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from kpatch.errors import BadInput, Unpatchable
-from kpatch.kernel.compiler import find_compiler
+from kpatch.kernel.compiler import Compiler, find_compiler
 from kpatch.kernel.config import KernelConfig, check_config
 
 GOOD = """\
@@ -86,3 +87,14 @@ def test_another_compiler_is_refused_or_taken_on_request(
         find_compiler(config)
     assert "--skip-compiler-check" in (caught.value.hint or "")
     assert find_compiler(config, skip_check=True).command == "gcc-12"
+
+
+def test_whether_a_compiler_writes_btf_is_asked_of_it(tmp_path: Path) -> None:
+    source, made = tmp_path / "a.c", tmp_path / "a.o"
+    source.write_text("struct s { int member; } variable;\n")
+    subprocess.run(["gcc", "-gbtf", "-c", "-o", made, source], check=False, capture_output=True)
+    assert Compiler("gcc", "gcc").writes_btf() is (made.exists() and b".BTF" in made.read_bytes())
+
+
+def test_a_compiler_that_refuses_the_option_writes_no_btf() -> None:
+    assert not Compiler("false", "vendor-gcc (Vendor, 13.1 by its text) 13.1.0").writes_btf()
