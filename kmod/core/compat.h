@@ -9,6 +9,7 @@
 #define _KPATCH_COMPAT_H
 
 #include <linux/ftrace.h>
+#include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -32,20 +33,39 @@
 
 /*
  * All registers are saved for the handler only where the instruction pointer
- * cannot be changed otherwise. PERMANENT: kernel.ftrace_enabled stays 1.
+ * cannot be changed otherwise.
  */
 #ifdef CONFIG_HAVE_DYNAMIC_FTRACE_WITH_ARGS
-#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT)
+#define KP_FTRACE_OPS_REGS	0
 #else
-#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT |	\
-				 FTRACE_OPS_FL_SAVE_REGS)
+#define KP_FTRACE_OPS_REGS	FTRACE_OPS_FL_SAVE_REGS
 #endif
 
-#ifdef KP_HAVE_FTRACE_REGS_SET_IP
+/* Where handlers are taken for unsafe unless they say so, those of nested calls may be left out. */
+#ifdef KP_HAVE_RECURSION_SAFE
+#define KP_FTRACE_OPS_SAFE	FTRACE_OPS_FL_RECURSION_SAFE
+#else
+#define KP_FTRACE_OPS_SAFE	0
+#endif
+
+/* PERMANENT: kernel.ftrace_enabled stays 1. */
+#define KP_FTRACE_OPS_FLAGS	(FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT |	\
+				 KP_FTRACE_OPS_REGS | KP_FTRACE_OPS_SAFE)
+
+#ifndef KP_HAVE_FTRACE_REGS
+#define ftrace_regs		pt_regs
+#define kp_ftrace_set_ip(regs, ip)	instruction_pointer_set(regs, ip)
+#elif defined(KP_HAVE_FTRACE_REGS_SET_IP)
 #define kp_ftrace_set_ip(fregs, ip)	ftrace_regs_set_instruction_pointer(fregs, ip)
 #else
 #define kp_ftrace_set_ip(fregs, ip)	ftrace_instruction_pointer_set(fregs, ip)
 #endif
+
+/* Its prototype came to say const late; nobody writes to a type. */
+static inline void kp_kobject_init(struct kobject *kobj, const struct kobj_type *type)
+{
+	kobject_init(kobj, (struct kobj_type *)type);
+}
 
 /*
  * Wait until everybody has left text that nothing leads to any more, as ftrace

@@ -49,6 +49,8 @@ void kp_trampoline_clear(const struct kp_func *func)
 		kp_trampoline_set(func, slot, false);
 }
 
+#if KP_DIRECT_OPS
+
 /* Let each trampoline of the hook know the one below it. */
 static void kp_link_trampolines(struct kp_hook *hook)
 {
@@ -60,8 +62,6 @@ static void kp_link_trampolines(struct kp_hook *hook)
 		below = kp_trampoline(func);
 	}
 }
-
-#if KP_DIRECT_OPS
 
 /**
  * kp_direct_attach() - call @hook->attached at the entry of the old function

@@ -19,7 +19,7 @@ static struct kp_object *kp_object_get(struct kp_patch *patch, const char *name)
 	object->api.name = name;
 	object->present = !strcmp(name, KP_VMLINUX);
 	INIT_LIST_HEAD(&object->funcs);
-	kobject_init(&object->kobj, &kp_object_ktype);
+	kp_kobject_init(&object->kobj, &kp_object_ktype);
 	kobject_get(&patch->kobj);
 	list_add_tail(&object->node, &patch->objects);
 	kp_watch(object);
@@ -43,7 +43,7 @@ static struct kp_func *kp_func_alloc(struct kp_object *object,
 	func->sympos = disk->sympos;
 	func->flags = disk->flags;
 	INIT_LIST_HEAD(&func->stack_node);
-	kobject_init(&func->kobj, &kp_func_ktype);
+	kp_kobject_init(&func->kobj, &kp_func_ktype);
 	kobject_get(&object->kobj);
 	return func;
 }
@@ -120,7 +120,7 @@ struct kp_patch *kp_load(struct kpatch_patch *api)
 	INIT_LIST_HEAD(&patch->node);
 	INIT_LIST_HEAD(&patch->objects);
 	init_completion(&patch->freed);
-	kobject_init(&patch->kobj, &kp_patch_ktype);
+	kp_kobject_init(&patch->kobj, &kp_patch_ktype);
 
 	for (disk = api->funcs; !err && disk < api->funcs_end; disk++)
 		err = kp_add_func(patch, disk);

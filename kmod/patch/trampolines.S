@@ -17,9 +17,14 @@
  * function, and one interrupted on its way back as inside the old function.
  */
 #include <linux/linkage.h>
-#include <asm/ibt.h>
 #include <asm/nospec-branch.h>
 #include <asm/unwind_hints.h>
+
+#if __has_include(<asm/ibt.h>)
+#include <asm/ibt.h>
+#else
+#define ENDBR
+#endif
 
 #if __has_include("kpatch-params.h")
 #include "kpatch-params.h"
