@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.vm.image import GuestImage
+from tests.vm.tiny import PATIENCE
 
 __all__ = ["HOST", "Guest", "GuestError", "Result"]
 
@@ -27,7 +28,7 @@ HOST = "10.0.2.2"  # how the guest reaches servers on the host's loopback
 BOOT_TIMEOUT = 180.0
 RUN_TIMEOUT = 180.0
 POWER_OFF_TIMEOUT = 90.0
-KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic"
+KERNEL_ARGUMENTS = f"root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic {PATIENCE}"
 QUIET_SYSTEMD = "TERM=dumb systemd.show_status=false systemd.log_level=warning"
 
 # What must never stand in the kernel log.

@@ -79,7 +79,7 @@ MODULES = (
 def facts(kernel: StockKernel) -> dict[str, str]:
     """What kpatch-build finds out about a kernel image, asked from the booted kernel; values are C text."""
     script = "uname -r; uname -v; hexdump -v -e '1/1 \"%02x\"' /sys/kernel/notes; echo; "
-    script += "grep -E ' (_printk|__start_notes|__stop_notes)$' /proc/kallsyms"
+    script += "grep -E ' (vprintk|__start_notes|__stop_notes)$' /proc/kallsyms"
     release, version, notes, *rows = tiny.run(kernel.vmlinuz, script).check().splitlines()[:6]
     address = {row.split()[2]: int(row.split()[0], 16) for row in rows}
     build_id = re.search("0400000014000000" + "03000000474e5500" + "([0-9a-f]{40})", notes)
@@ -88,13 +88,13 @@ def facts(kernel: StockKernel) -> dict[str, str]:
         "RELEASE": json.dumps(release),
         "VERSION": json.dumps(version),
         "BUILD_ID": ",".join(f"0x{byte:02x}" for byte in bytes.fromhex(build_id.group(1))),
-        "NOTES_DELTA": f"{address['__start_notes'] - address['_printk']}L",
+        "NOTES_DELTA": f"{address['__start_notes'] - address['vprintk']}L",
         "NOTES_LEN": str(address["__stop_notes"] - address["__start_notes"]),
     }
-    for name, (start, size) in tiny.symbols(kernel, [*PATCHED, "_printk"]).items():
+    for name, (start, size) in tiny.symbols(kernel, [*PATCHED, "vprintk"]).items():
         found[f"SIZE_{name}"] = str(size)
         found[f"DELTA_{name}"] = str(start)
-    anchor = int(found["DELTA__printk"])
+    anchor = int(found["DELTA_vprintk"])
     return {name: f"{int(value) - anchor}L" if name.startswith("DELTA_") else value for name, value in found.items()}
 
 
@@ -155,14 +155,13 @@ def _headers(kernel: StockKernel, place: Path) -> Path:
 def make(kernel: StockKernel, directory: Path, symbols: Path | None = None, flags: str = "") -> None:
     """Compile the modules in ``directory`` with the kernel's headers; warnings are errors.
 
-    ``symbols``: the Module.symvers of the modules that they use.
+    ``symbols``: the Module.symvers of the modules that they use. What is read lies below ``directory``'s parent.
     """
     command: list[str | Path] = ["make", "-s", "-C", _headers(kernel, directory.parent / "headers"), f"M={directory}"]
     command += [f"KCFLAGS={flags}", "modules"]
     if symbols:
         command.append(f"KBUILD_EXTRA_SYMBOLS={symbols}")
-    shown = [directory, *([symbols.parent] if symbols else [])]
-    tools = Buildroot(kernel.buildroot, shown) if kernel.buildroot else HOST
+    tools = Buildroot(kernel.buildroot, [directory.parent]) if kernel.buildroot else HOST
     done = tools.run(command, check=False)
     said = done.stdout + done.stderr
     assert done.returncode == 0, f"{' '.join(map(str, command))}:\n{said}"

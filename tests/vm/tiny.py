@@ -51,6 +51,9 @@ sync
 poweroff -f
 """
 
+PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120"
+"""For the kernel: a busy host may not let a virtual CPU run for 20 s. A real stall lasts, and is told by then."""
+
 SPLAT = re.compile(
     r"BUG: |WARNING: |Oops: |general protection|Kernel panic|Call Trace:|stack segment|double fault|rcu: .*stall|"
     r"soft lockup|hard LOCKUP|blocked for more than|UBSAN: |KASAN: |refcount_t: |possible (?:recursive|circular)|"
@@ -114,7 +117,7 @@ def qemu_command(
 
     no_timer_check: on a busy host the emulated timer may be late when the kernel tests its interrupt.
     """
-    options = f"console=ttyS0 panic=-1 oops=panic no_timer_check quiet loglevel=7 {append}".strip()
+    options = f"console=ttyS0 panic=-1 oops=panic no_timer_check {PATIENCE} quiet loglevel=7 {append}".strip()
     return [
         *("qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", "max", "-smp", str(smp), "-m", memory),
         *("-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none"),

@@ -56,7 +56,7 @@ static const u8 data[NEW_SIZE] __used = { 0xc3 };
 		  .name = 0xdead000000000000, .objname = ADDRESS("vmlinux"),			\
 		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
 #elif defined(BAD_NEW)
-#define FIRST	{ .new_addr = ADDRESS(&_printk), .old_addr = OLD(si_meminfo),		\
+#define FIRST	{ .new_addr = ADDRESS(&vprintk), .old_addr = OLD(si_meminfo),		\
 		  .name = ADDRESS("si_meminfo"), .objname = ADDRESS("vmlinux"),		\
 		  .new_size = NEW_SIZE, .old_size = FACT_SIZE_si_meminfo }
 #elif defined(BAD_NEW_DATA)

@@ -3,7 +3,7 @@
  * testpatch.h - what kpatch-build writes into a patch module, written by hand
  *
  * facts.h comes from a boot of the kernel under test: FACT_RELEASE,
- * FACT_VERSION, FACT_BUILD_ID (bytes), FACT_NOTES_DELTA (from _printk),
+ * FACT_VERSION, FACT_BUILD_ID (bytes), FACT_NOTES_DELTA (from vprintk),
  * FACT_NOTES_LEN, and of each function FACT_DELTA_<name> and FACT_SIZE_<name>.
  */
 #ifndef _TESTPATCH_H
@@ -39,7 +39,7 @@
 #define __new(nr)	noinline __used __aligned(NEW_SIZE) __section(".text.new_" #nr)
 
 /* An old function, anchored to an exported symbol as kpatch-build does it. */
-#define OLD(name)	(ADDRESS(&_printk) + FACT_DELTA_##name)
+#define OLD(name)	(ADDRESS(&vprintk) + FACT_DELTA_##name)
 
 /* The alias that a trampoline jumps to; nr counts as in FUNCS. */
 #define NEW(nr, name)	asm(".globl kpatch_new_" #nr "\n.set kpatch_new_" #nr ", " #name)
@@ -91,7 +91,7 @@ const struct kpatch_patch_build kpatch_build_info __used __section(".kpatch.buil
 	.version = ADDRESS(TEST_VERSION),
 	.build_id = ADDRESS(test_build_id),
 	.build_id_len = sizeof(test_build_id),
-	.notes_start = ADDRESS(&_printk) + TEST_NOTES_DELTA,
+	.notes_start = ADDRESS(&vprintk) + TEST_NOTES_DELTA,
 	.notes_len = FACT_NOTES_LEN,
 };
 

@@ -103,7 +103,7 @@ NEW(1, new_target_other);
 #define SIZE	FACT_SIZE_target_value
 #endif
 #ifdef BAD_ADDRESS
-#define OLD_ADDRESS ADDRESS(&_printk)
+#define OLD_ADDRESS ADDRESS(&vprintk)
 #else
 #define OLD_ADDRESS 0
 #endif
@@ -143,7 +143,7 @@ FUNCS(LATE(NAME, new_target_value, SIZE), FUNC(si_meminfo, new_si_meminfo));
 #elif defined(BAD_TYPE)
 #define FIRST	RELOC(late_place_pc32, "secret", TARGET, 2, 0, 42)
 #elif defined(BAD_PLACE)
-#define FIRST	RELOC(&_printk, "secret", TARGET, 2, -4, R_X86_64_PC32)
+#define FIRST	RELOC(&vprintk, "secret", TARGET, 2, -4, R_X86_64_PC32)
 #elif defined(BAD_TABLE)
 #define FIRST	RELOC(kpatch_funcs, "secret", TARGET, 2, 0, R_X86_64_64)
 #elif defined(BAD_STRING)
