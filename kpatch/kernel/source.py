@@ -72,7 +72,11 @@ class PreparedTree:
         return self.home / "lock"
 
     def make_args(self) -> list[str]:
-        """What every ``make`` in the tree is given, so that it takes itself for the shipped kernel."""
+        """What every ``make`` in the tree is given, so that it takes itself for the shipped kernel.
+
+        Without CONFIG_DEBUG_INFO_BTF make does not build resolve_btfids, which only links of vmlinux need; what the
+        compiler sees comes from Kconfig and keeps it.
+        """
         compiler = self.compiler.command
         return [
             f"CC={compiler}",
@@ -81,6 +85,7 @@ class PreparedTree:
             f"PAHOLE={self.home / 'bin' / 'pahole'}",
             "LOCALVERSION=",
             "CONFIG_RUST=",
+            "CONFIG_DEBUG_INFO_BTF=",
         ]
 
 
@@ -222,9 +227,7 @@ def _configure(tree: PreparedTree, jobs: int, step: Step) -> None:
         shutil.copyfile(tree.config.path, tree.path / ".config")
         _write_pahole(tree)
         _pretend_rust(tree)
-        # Without the setting make does not build resolve_btfids, which only links of vmlinux need; what the
-        # compiler sees comes from Kconfig and keeps it.
-        args = ["make", "-s", f"-j{jobs}", *tree.make_args(), "CONFIG_DEBUG_INFO_BTF=", "modules_prepare"]
+        args = ["make", "-s", f"-j{jobs}", *tree.make_args(), "modules_prepare"]
         try:
             tree.tools.run(args, cwd=tree.path)
         except RunError as error:
@@ -243,7 +246,7 @@ def _write_pahole(tree: PreparedTree) -> None:
     number = tree.config.get("PAHOLE_VERSION") or "0"
     script = tree.home / "bin" / "pahole"
     script.parent.mkdir(exist_ok=True)
-    script.write_text(f"#!/bin/sh\necho v{number[:1]}.{number[1:]}\n")
+    script.write_text(f"#!/bin/sh\necho v{number[:1]}.{number[1:] or '0'}\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
 
 

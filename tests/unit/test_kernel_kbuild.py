@@ -84,3 +84,24 @@ def test_the_directories_that_the_kernel_is_linked_from(tmp_path: Path, linked: 
     makefile = tree.path / "Makefile"
     makefile.write_text(f"{makefile.read_text()}\nKBUILD_VMLINUX_OBJS := {linked}\nKBUILD_VMLINUX_LIBS :=\n")
     assert Kbuild(tree).roots() == roots
+
+
+OLDER = """
+KBUILD_VMLINUX_OBJS := fs/built-in.a
+ifneq ($(CONFIG_DEBUG_INFO_BTF),)
+fs/open.o: resolve_btfids
+resolve_btfids:
+	@echo $@ needs python3 >&2; false
+endif
+fs/open.o:
+	@printf 'cmd_$@ := gcc -DKBUILD_MODFILE=fs/open -c -o $@ fs/open.c\\n' > fs/.open.o.cmd
+"""
+"""As a kernel with BTF before 5.19: the top makefile makes single objects, after the tools for all."""
+
+
+def test_an_object_is_compiled_without_the_tools_that_only_the_link_needs(tmp_path: Path) -> None:
+    tree = make_tree(tmp_path)
+    makefile = tree.path / "Makefile"
+    makefile.write_text(f"CONFIG_DEBUG_INFO_BTF := y\n{makefile.read_text()}\n{OLDER}")
+    (tmp_path / "commands").mkdir()
+    assert Kbuild(tree).command("fs/open.o").source == "fs/open.c"
