@@ -11,9 +11,12 @@ from tests.vm import cache
 from tests.vm.kernels import StockKernel
 from tests.vm.mirror import debootstrap
 
-__all__ = ["SUITES", "buildroot"]
+__all__ = ["OLDEST", "SUITES", "buildroot"]
 
 SUITES = ("trixie", "sid")
+
+OLDEST = "bullseye"
+"""Its kernel, 5.10, is the oldest one that is promised."""
 
 PACKAGES = [
     "make",

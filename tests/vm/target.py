@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,17 @@ class Target:
 
     kernel: StockKernel
     modules: Mapping[str, Path]
+
+    @property
+    def best(self) -> str:
+        """How the core module redirects calls if the patch has trampolines: "direct" where ftrace offers it."""
+        (header, *_) = (path for path in self._headers() if path.exists())
+        offered = re.search(r"register_ftrace_direct(_multi)?\(struct ftrace_ops", header.read_text())
+        return "direct" if offered else "ops"
+
+    def _headers(self) -> Iterator[Path]:
+        yield from self.kernel.root.glob("usr/src/linux-headers-*-common/include/linux/ftrace.h")
+        yield self.kernel.root / "include/linux/ftrace.h"
 
 
 def build_target(stock: StockKernel, place: Path) -> Target:
