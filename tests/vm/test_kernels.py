@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -87,8 +89,13 @@ rmmod kpatch
 
 @pytest.fixture(scope="module", params=[*SUITES, pytest.param(OLDEST, marks=pytest.mark.kernels)])
 def other(request: pytest.FixtureRequest) -> StockKernel:
-    """Each kernel that is not this machine's."""
-    return buildroot(request.param)
+    """Each kernel that is not this machine's; skipped when the mirror no longer has its suite."""
+    try:
+        return buildroot(request.param)
+    except AssertionError as error:
+        if "does not have a Release file" in str(error):
+            pytest.skip(f"the mirror has no {request.param} any more")
+        raise
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +132,16 @@ def test_a_patch_of_four_subsystems_and_a_livepatch(other: StockKernel, core: Pa
     assert "VMALLOCCHUNK" in lines
 
 
+def _has_ibt(kernel: StockKernel) -> bool:
+    return "CONFIG_X86_KERNEL_IBT=y" in kernel.config.read_text()
+
+
+def _has_landing_pad(module: Path, function: str) -> bool:
+    argv: list[str | Path] = ["objdump", "-d", "--no-show-raw-insn", module]
+    listed = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+    return re.search(rf"<{function}>:\n +[0-9a-f]+:\tendbr64", listed) is not None
+
+
 @pytest.mark.kernels
 def test_constants_that_the_kernel_writes_into_its_code(other: StockKernel, core: Path, tmp_path: Path) -> None:
     """The limit of user addresses has a variable, the cache of open files (7.2) has none."""
@@ -147,6 +164,7 @@ def test_a_header_a_static_key_and_pointers(other: StockKernel, core: Path, tmp_
         (tmp_path / interface).mkdir()
         module = kpatch_build(other, tmp_path, *options, TOP / "tests/vm/patches/kinds.patch")
         files[f"{'kpatch' if interface == 'core' else interface}-kinds.ko"] = module
+        assert not _has_ibt(other) or _has_landing_pad(module, "count_cpu")
     out = tiny.run(other.vmlinuz, KINDS, files).check()
     calls = ["patched: netif_rx", "patched: netif_rx, key on", "patched: detach_mounts"]
     parts = [part.splitlines() for part in out.split("== ")[1:]]
@@ -158,9 +176,9 @@ def test_a_header_a_static_key_and_pointers(other: StockKernel, core: Path, tmp_
 @pytest.mark.kernels
 def test_the_first_pointer_to_a_function_without_landing_pad_is_refused(other: StockKernel, tmp_path: Path) -> None:
     """No guest of these tests has IBT, so none would notice (docs/architecture.md): refused when it is built."""
-    if "CONFIG_X86_KERNEL_IBT=y" not in other.config.read_text():
+    if not _has_ibt(other):
         pytest.skip("a kernel without CONFIG_X86_KERNEL_IBT")
-    with pytest.raises(AssertionError, match="address of si_swapinfo, .* removed the landing pad"):
+    with pytest.raises(AssertionError, match=r"address of si_swapinfo, .* removed the landing pad"):
         kpatch_build(other, tmp_path, TOP / "tests/vm/patches/first-pointer.patch")
 
 
