@@ -166,14 +166,15 @@ def test_damaged_and_foreign_modules_are_refused_by_name(kernel: StockKernel, mo
     version = identity[len(release) + 1 :].split(b"\0")[0]
     build_id_at = good.index(version + b"\0") + len(version) + 1
     build_id = good[build_id_at : build_id_at + 20]
+    here, there = re.escape(release), re.escape(other)
     damage = {
         "release": (
             _with_text(good, f"{release}\0#".encode(), f"{other}\0#".encode()),
-            f"built for kernel {other}, this is {release}",
+            f"built for kernel {there}, this is {here}",
         ),
         "version": (
             _with_text(good, version, version.replace(b"SMP", b"UMP")),
-            rf"built for kernel {release} #1 UMP .*, this is {release} #1 SMP ",
+            rf"built for kernel {here} #1 UMP .*, this is {here} #1 SMP ",
         ),
         "build-id": (
             _with_text(good, build_id, bytes(20)),
