@@ -51,8 +51,8 @@ sync
 poweroff -f
 """
 
-PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120"
-"""For the kernel: a busy host may not let a virtual CPU run for 20 s. A real stall lasts, and is told by then."""
+PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60"
+"""For the kernel: a busy host may not let a virtual CPU run for 20 s. What is really stuck stays so, and is told."""
 
 SPLAT = re.compile(
     r"BUG: |WARNING: |Oops: |general protection|Kernel panic|Call Trace:|stack segment|double fault|rcu: .*stall|"

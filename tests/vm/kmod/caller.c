@@ -17,6 +17,7 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include "caller-compat.h"
 
@@ -75,6 +76,7 @@ static int hammer_fn(void *unused)
 
 static int sleep_fn(void *unused)
 {
+	allow_signal(SIGTERM);
 	while (!kthread_should_stop()) {
 		if (msleep_interruptible(1000000) == 4711)
 			woken++;
@@ -104,8 +106,11 @@ static void stop_all(void)
 	for (i = 0; i < MAX_THREADS; i++)
 		if (threads[i])
 			kthread_stop(threads[i]);
-	if (sleeper)
+	if (sleeper) {
+		/* Not all kernels take kthread_stop() for a signal. */
+		send_sig(SIGTERM, sleeper, 1);
 		kthread_stop(sleeper);
+	}
 	if (stubborn_thread)
 		kthread_stop(stubborn_thread);
 	if (irq)
