@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kpatch.build.compile import place_outputs
 from kpatch.build.glue import NAME_PLACE
+from kpatch.kernel.buildroot import HOST
 from kpatch.kernel.kbuild import ObjectCommand
 from tests.vm.kernels import StockKernel, stock_kernel
 
@@ -73,7 +74,7 @@ def _floor(kernel: StockKernel, work: Path) -> tuple[float, float]:
     (home,) = (work / "cache" / "kpatch" / "build").iterdir()
     tree = home / "source"
     record = json.loads((home / "commands" / "fs,proc,meminfo.o.json").read_text())
-    command = ObjectCommand("fs/proc/meminfo.o", tuple(map(tuple, record["commands"])), frozenset(), None)
+    command = ObjectCommand("fs/proc/meminfo.o", tuple(map(tuple, record["commands"])), frozenset(), None, HOST)
     compilations = [place_outputs(command, work / f"{which}.o") for which in ("original", "patched")]
     link = _link_command(home, work)
     start = time.monotonic()

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kpatch.build.affected import Affected
@@ -181,7 +181,7 @@ def _compile(
         )
     commands = tuple(tuple(word.replace(str(built), str(patched)) for word in argv) for argv in each.command.commands)
     inside = each.command.target == each.path
-    command = ObjectCommand(each.command.target.replace(str(built), str(patched)), commands, each.read, objname)
+    command = replace(each.command, target=each.command.target.replace(str(built), str(patched)), commands=commands)
     output = patched.parent / each.path.replace("/", ",")
     compile_object(command, patched if inside else tree.path, output, ", ".join(reasons))
     for name in read_dependencies(Path(f"{output}.d")):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kpatch.errors import BadInput, RunError
-from kpatch.kernel.buildroot import HOST, Toolchain
+from kpatch.kernel.buildroot import Toolchain
 from kpatch.kernel.cache import locked, read_json, write_json
 from kpatch.kernel.source import PreparedTree
 
@@ -118,7 +118,7 @@ class ObjectCommand:
     commands: tuple[tuple[str, ...], ...]
     sources: frozenset[str]
     module: str | None
-    tools: Toolchain = HOST
+    tools: Toolchain
 
     @property
     def path(self) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from kpatch.build.affected import Affected, drop_unread, find_affected
 from kpatch.errors import Unchanged, Unpatchable
+from kpatch.kernel.buildroot import HOST
 from kpatch.kernel.kbuild import Kbuild, ObjectCommand
 from kpatch.kernel.source import PreparedTree
 from tests.unit.mini_source import make_tree
@@ -99,7 +100,7 @@ def test_answers_are_kept(tree: PreparedTree) -> None:
 def _unit(path: str, *reasons: str) -> tuple[Affected, ObjectCommand]:
     """An object whose compiler read its own source and ``kernel/common.c`` when it is the first one."""
     sources = {path[:-2] + ".c"} | ({"kernel/common.c"} if path == "kernel/first.o" else set())
-    return Affected(path, "vmlinux", reasons), ObjectCommand(path, (), frozenset(sources), None)
+    return Affected(path, "vmlinux", reasons), ObjectCommand(path, (), frozenset(sources), None, HOST)
 
 
 def test_an_include_for_other_settings_affects_nothing() -> None:

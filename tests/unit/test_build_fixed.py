@@ -11,6 +11,7 @@ from kpatch.build.affected import Affected
 from kpatch.build.compile import preprocess
 from kpatch.build.fixed import check_fixed
 from kpatch.errors import Unpatchable
+from kpatch.kernel.buildroot import HOST
 from kpatch.kernel.kbuild import Kbuild, ObjectCommand
 from tests.unit.mini_source import make_tree
 
@@ -26,7 +27,7 @@ class Recorded(Kbuild):
     def _recorded(self, target: str) -> ObjectCommand:
         kind = "-S" if target.endswith(".s") else "-c"
         argv = ("gcc", "-Ilib", kind, "-o", target, "lib/x.c")
-        return ObjectCommand(target, (argv,), frozenset({"lib/x.c", "lib/h.h"}), None)
+        return ObjectCommand(target, (argv,), frozenset({"lib/x.c", "lib/h.h"}), None, HOST)
 
 
 def sources(top: Path, header: str, source: str = SOURCE) -> Path:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from kpatch.build.outoftree import _object, _reached, _same_names, release_of
+from kpatch.build.outoftree import _compile, _object, _reached, _same_names, release_of
+from kpatch.build.patchset import PatchedFiles
 from kpatch.errors import BadInput, Unchanged
+from kpatch.kernel.buildroot import HOST, Toolchain
 from kpatch.kernel.compiler import Compiler
 from kpatch.kernel.config import KernelConfig
 from kpatch.kernel.source import PreparedTree
+from kpatch.run import PathLike
 from tests.unit import tiny_kernel
+
+
+def _tree(tmp_path: Path, tools: Toolchain = HOST) -> PreparedTree:
+    config = KernelConfig(tmp_path / "config", {}, "x86_64", "6.1.1")
+    return PreparedTree(tmp_path / "home", tmp_path / "kernel", "6.1.1", config, Compiler("gcc", "12", tools))
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> PreparedTree:
-    config = KernelConfig(tmp_path / "config", {}, "x86_64", "6.1.1")
-    return PreparedTree(tmp_path / "home", tmp_path / "kernel", "6.1.1", config, Compiler("gcc", "12"))
+    return _tree(tmp_path)
 
 
 def _noted(directory: Path, output: str, source: str, *read: str) -> None:
@@ -64,3 +73,21 @@ def test_the_vendors_directory_is_read_from_the_module(tmp_path: Path) -> None:
     tiny_kernel.compile_object(source % "license=GPL", module)
     with pytest.raises(BadInput, match="vermagic"):
         release_of(module)
+
+
+class _Chroot(Toolchain):
+    """Has a compiler that this machine does not have, and refuses to run it."""
+
+    def run(
+        self, argv: Sequence[PathLike], cwd: PathLike | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(argv, 1, "", "compiled in the chroot")
+
+
+def test_the_patched_object_is_compiled_by_the_same_toolchain(tmp_path: Path) -> None:
+    built, tree = tmp_path / "built", _tree(tmp_path, _Chroot())
+    _noted(built, "main.o", "main.c")
+    (found,) = _object(built / ".main.o.cmd", built, tree)
+    files = PatchedFiles(tmp_path / "files", ("main.c",), ())
+    with pytest.raises(BadInput, match="compiled in the chroot"):
+        _compile(found, ["sample"], files, built, tmp_path / "patched", tmp_path / "source", tree)
