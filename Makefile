@@ -27,6 +27,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, vermin"
 	@echo "make unit    the tests that need no virtual machine"
 	@echo "make vm      the tests that boot the stock kernel; PYTEST_ARGS='-k install' for some of them"
+	@echo "             on a busy machine: KPATCH_TEST_PATIENCE=3 gives the guests three times as long"
 	@echo "make vm-kernels   the tests on stock kernels of other releases, built for in chroots (hours)"
 	@echo "make bench   all measurements: build/bench.json and the results page"
 	@echo "make clean   remove build/; the download cache is \$${XDG_CACHE_HOME:-~/.cache}/kpatch, safe to delete"

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rpmbuild.names import parse_release
+from tests.vm import patience
 from tests.vm.kernels import StockKernel
 
 __all__ = ["EXAMPLES", "Chain", "Key", "PatchRelease", "make_key", "tool"]
 
 TOP = Path(__file__).resolve().parents[2]
 EXAMPLES = TOP / "examples"
-BUILD_TIMEOUT = 600.0
+BUILD_TIMEOUT = patience.patient(600)
 
 
 def tool(name: str, *args: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from tests.vm import patience
 from tests.vm.image import GuestImage
-from tests.vm.tiny import PATIENCE
 
 __all__ = ["HOST", "Guest", "GuestError", "Result"]
 
 HOST = "10.0.2.2"  # how the guest reaches servers on the host's loopback
-BOOT_TIMEOUT = 180.0
+BOOT_TIMEOUT = patience.patient(180)
 RUN_TIMEOUT = 180.0
-POWER_OFF_TIMEOUT = 90.0
-KERNEL_ARGUMENTS = f"root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic {PATIENCE}"
+POWER_OFF_TIMEOUT = patience.patient(90)
+KERNEL_ARGUMENTS = f"root=/dev/vda rw console=ttyS0 loglevel=7 panic=-1 oops=panic {patience.KERNEL_ARGUMENTS}"
 QUIET_SYSTEMD = "TERM=dumb systemd.show_status=false systemd.log_level=warning"
 
 # What must never stand in the kernel log.
@@ -131,6 +131,7 @@ class Guest:
         if self._socket is None:
             raise GuestError(f"the guest is not running: {command}")
         number = next(self._ids)
+        timeout = patience.patient(timeout)
         request = {"id": number, "shell": command, "timeout": timeout}
         self._socket.settimeout(30)
         self._socket.sendall(json.dumps(request).encode() + b"\n")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm.kernels import StockKernel
+from tests.vm.patience import KERNEL_ARGUMENTS, patient
 
 BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
 
@@ -50,9 +51,6 @@ echo "@@ exit $status @@" >/dev/ttyS1
 sync
 poweroff -f
 """
-
-PATIENCE = "rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60"
-"""For the kernel: a busy host may not let a virtual CPU run for 20 s. What is really stuck stays so, and is told."""
 
 SPLAT = re.compile(
     r"BUG: |WARNING: |Oops: |general protection|Kernel panic|Call Trace:|stack segment|double fault|rcu: .*stall|"
@@ -117,7 +115,7 @@ def qemu_command(
 
     no_timer_check: on a busy host the emulated timer may be late when the kernel tests its interrupt.
     """
-    options = f"console=ttyS0 panic=-1 oops=panic no_timer_check {PATIENCE} quiet loglevel=7 {append}".strip()
+    options = f"console=ttyS0 panic=-1 oops=panic no_timer_check quiet loglevel=7 {KERNEL_ARGUMENTS} {append}".strip()
     return [
         *("qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", "max", "-smp", str(smp), "-m", memory),
         *("-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none"),
@@ -153,11 +151,11 @@ def run(
         base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
         (work / "initrd").write_bytes(initramfs({**base, **(files or {})}))
         command = qemu_command(vmlinuz, work / "initrd", work, append, smp, memory, threads)
-        over = ""
+        over, limit = "", patient(timeout)
         try:
-            subprocess.run(command, timeout=timeout, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+            subprocess.run(command, timeout=limit, check=False, stdin=subprocess.DEVNULL, capture_output=True)
         except subprocess.TimeoutExpired:
-            over = f"\n(killed after {timeout:.0f} s)"
+            over = f"\n(killed after {limit:.0f} s)"
         out = _read(work / "out") + over
         log = _read(work / "console")
         if keep:
