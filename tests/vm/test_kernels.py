@@ -143,6 +143,7 @@ def _has_landing_pad(module: Path, function: str) -> bool:
 
 
 @pytest.mark.kernels
+@pytest.mark.parametrize("other", SUITES, indirect=True)  # the functions are those of newer kernels
 def test_constants_that_the_kernel_writes_into_its_code(other: StockKernel, core: Path, tmp_path: Path) -> None:
     """The limit of user addresses has a variable, the cache of open files (7.2) has none."""
     files = {"kpatch.ko": core, "patch-one.ko": kpatch_build(other, tmp_path, PATCHES / "hidden-file.patch")}
@@ -162,7 +163,7 @@ def test_a_header_a_static_key_and_pointers(other: StockKernel, core: Path, tmp_
     for interface in ("core", "livepatch"):
         options: list[str | Path] = ["--interface", interface, "-n", "kinds", "-o", tmp_path / interface]
         (tmp_path / interface).mkdir()
-        module = kpatch_build(other, tmp_path, *options, TOP / "tests/vm/patches/kinds.patch")
+        module = kpatch_build(other, tmp_path, *options, PATCHES / "kinds.patch")
         files[f"{'kpatch' if interface == 'core' else interface}-kinds.ko"] = module
         assert not _has_ibt(other) or _has_landing_pad(module, "count_cpu")
     out = tiny.run(other.vmlinuz, KINDS, files).check()
@@ -179,7 +180,7 @@ def test_the_first_pointer_to_a_function_without_landing_pad_is_refused(other: S
     if not _has_ibt(other):
         pytest.skip("a kernel without CONFIG_X86_KERNEL_IBT")
     with pytest.raises(AssertionError, match=r"address of si_swapinfo, .* removed the landing pad"):
-        kpatch_build(other, tmp_path, TOP / "tests/vm/patches/first-pointer.patch")
+        kpatch_build(other, tmp_path, PATCHES / "first-pointer.patch")
 
 
 def test_module_of_a_stock_kernel(kernel: StockKernel) -> None:
