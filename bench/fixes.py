@@ -7,32 +7,27 @@ module is checked reference by reference; some are loaded into the stock kernel.
 
 from __future__ import annotations
 
-import difflib
 import os
 import random
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import fixes_modules, fixes_vm
-from bench.references import check_module
+from bench.fixes_try import MAX_OBJECTS, TRIED, Fixes, Outcome, kpatch_build
 from kpatch.build.affected import find_affected
-from kpatch.errors import KpatchError
+from kpatch.errors import Unchanged, Unpatchable
 from kpatch.kernel.cache import cache_root
 from kpatch.kernel.compiler import find_compiler
 from kpatch.kernel.config import KernelConfig
-from kpatch.kernel.image import KernelImage
 from kpatch.kernel.kbuild import Kbuild
 from kpatch.kernel.release import Explicit, find_kernel
 from kpatch.kernel.source import PreparedTree, kernel_home
-from kpatch.kernel.symbols import SymbolTable, load_symbols
 from tests.vm import cache
 from tests.vm.kernels import StockKernel, stock_kernel
 
@@ -42,8 +37,6 @@ RELEASE = "6.1.0-47-amd64"
 NEWER = "6.1.176-1"
 SEED = 6
 LOADED = 36
-ROUNDS = 4
-"""So often a fix that does not compile gets more of the files that changed with it."""
 
 MEANINGS = {
     "fixes.tried": "changed files that, with the changed headers they need, change code of the stock kernel's image",
@@ -51,6 +44,7 @@ MEANINGS = {
     "fixes.refused": "of these, refused with the reason",
     "fixes.failed": "of these, ended in anything else, or in a module with a wrong reference",
     "fixes.built_percent": "fixes.built of fixes.tried, in percent",
+    "fixes.built_percent_of_all": "the same when those in fixes.need_header count as refused",
     "fixes.unchanged": "changed files that compile to the same code",
     "fixes.need_header": "changed files that do not compile even with the changed headers that they need; not tried",
     "fixes.with_headers": "of those tried, with headers",
@@ -97,27 +91,6 @@ table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
-_UNCOMPILED = re.compile(r"does not compile \((\S+)\.o\)")
-_QUOTED = re.compile("\u2018" r"(?:struct |union |enum )?(?:\w+(?: \*)*::)?(\w+)")
-_TYPES = {"bool", "char", "const", "int", "long", "short", "signed", "size_t", "unsigned", "void"}
-_CODE = re.compile(r"\[([a-z][a-z-]+)\]$", re.MULTILINE)
-
-
-_TRIED = ("built", "refused", "failed")
-
-
-@dataclass
-class Outcome:
-    """What became of one changed file: ``built``, ``refused``, ``unchanged``, ``need_header`` or ``failed``."""
-
-    name: str
-    kind: str
-    message: str = ""
-    codes: set[str] = field(default_factory=set)
-    module: Path | None = None
-    references: int = 0
-    with_headers: bool = False
-    faults: list[str] = field(default_factory=list)
 
 
 def _source(version: str) -> Path:
@@ -131,13 +104,6 @@ def _source(version: str) -> Path:
         shutil.rmtree(directory / "usr" / "src")
 
     return cache.entry("sources", version, fetch)
-
-
-def _kpatch_build(kernel: StockKernel, *args: str | Path, temporary: Path) -> subprocess.CompletedProcess[str]:
-    where = ["--kernel", kernel.release, "--kernel-root", str(kernel.root), "-q"]
-    argv = [sys.executable, "-m", "kpatch.cli.build", *where, *map(str, args)]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
-    return subprocess.run(argv, cwd=TOP, env=environment, capture_output=True, text=True, check=False)
 
 
 def _tree(kernel: StockKernel) -> PreparedTree:
@@ -169,7 +135,10 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
     for name in names:
         try:
             units = find_affected(kbuild, [name], [], tree.path, "x86")
-        except KpatchError:
+        except Unchanged:
+            continue
+        except Unpatchable:
+            built_in.append(name)  # kpatch-build will say why
             continue
         if all(unit.objname == "vmlinux" for unit in units):
             built_in.append(name)
@@ -178,109 +147,45 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
     return built_in, modular
 
 
-def _diff(name: str, old: Path, new: Path) -> str:
-    before, after = ((top / name).read_text("utf-8", "surrogateescape").splitlines(True) for top in (old, new))
-    return "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
-
-
-def _try(name: str, kernel: StockKernel, tree: PreparedTree, newer: Path, out: Path, symbols: SymbolTable) -> Outcome:
-    """Build one fix, with the changed headers that it reads when it needs them, and check what came out."""
-    outcome = _build([name], kernel, tree, newer, out, symbols)
-    names = [name]
-    for _ in range(ROUNDS):
-        if outcome.kind != "need_header":
-            break
-        more = _more_files(names, outcome.message, tree, newer)
-        if not more:
-            break
-        names += more
-        outcome = _build(names, kernel, tree, newer, out, symbols)
-    outcome.with_headers = len(names) > 1
-    return outcome
-
-
-def _more_files(names: Sequence[str], message: str, tree: PreparedTree, newer: Path) -> list[str]:
-    """What must change with ``names``: headers that declare what is missing, and files that now do not compile."""
-    (unit, *_) = find_affected(Kbuild(tree), [names[0]], [], tree.path, "x86")
-    missed = set(_QUOTED.findall(message)) - _TYPES
-    found = []
-    for name in sorted(Kbuild(tree).command(unit.target).sources):
-        if name.endswith(".h") and name not in names and _differs(tree.path / name, newer / name):
-            added = [line for line in _diff(name, tree.path, newer).splitlines() if line.startswith("+")]
-            if missed & set(re.findall(r"\w+", "\n".join(added))):
-                found.append(name)
-    broken = [f"{target}.c" for target in _UNCOMPILED.findall(message)]
-    return found + [name for name in broken if name not in names and _differs(tree.path / name, newer / name)]
-
-
-def _differs(old: Path, new: Path) -> bool:
-    return old.is_file() and new.is_file() and old.read_bytes() != new.read_bytes()
-
-
-def _build(
-    names: Sequence[str], kernel: StockKernel, tree: PreparedTree, newer: Path, out: Path, symbols: SymbolTable
-) -> Outcome:
-    key = re.sub(r"[^A-Za-z0-9]", "-", names[0][:-2])[-40:].strip("-")
-    diff = out / f"{key}.patch"
-    diff.write_text("".join(_diff(name, tree.path, newer) for name in names), "utf-8", "surrogateescape")
-    with tempfile.TemporaryDirectory(prefix="kpatch-fixes-") as temporary:
-        done = _kpatch_build(kernel, "-d", "-n", key, "-o", out, diff, temporary=Path(temporary))
-        outcome = _judge(names[0], done)
-        if outcome.kind == "built":
-            outcome.module = out / f"kpatch-{key}.ko"
-            patched = sorted(Path(temporary).glob("kpatch-build-*/4-patched/*.o"))
-            report = check_module(outcome.module, patched, symbols, fixes_modules.shipped_modules(kernel))
-            outcome.references, outcome.faults = report.checked, report.faults
-            if report.faults:
-                outcome.kind, outcome.message = "failed", "\n".join(report.faults)
-    return outcome
-
-
-def _judge(name: str, done: subprocess.CompletedProcess[str]) -> Outcome:
-    message = done.stderr.strip()
-    if "Traceback" in message or "fault of kpatch-build" in message:
-        return Outcome(name, "failed", message)
-    if done.returncode == 0:
-        return Outcome(name, "built")
-    if done.returncode == 1 and "does not compile" in message:
-        return Outcome(name, "need_header", message)
-    if done.returncode == 2:
-        codes = set(_CODE.findall(message)) or {"mismatch" if "vendor shipped" in message else "other"}
-        return Outcome(name, "refused", message, codes)
-    return Outcome(name, "unchanged" if done.returncode == 3 else "failed", message)
+def _version() -> str:
+    """What decides the outcome of a fix: the code that builds and checks, the kernel, and the newer source."""
+    files = [path for top in ("kpatch", "kmod", "bench") for path in sorted((TOP / top).rglob("*"))]
+    return cache.key_of(RELEASE, NEWER, *(path for path in files if path.suffix in (".py", ".c", ".h")))
 
 
 def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[Outcome]]:
     """The core module, what became of every fix of the image, and of a sample of those of modules."""
     newer = _source(NEWER)
     core = out / "kpatch.ko"
-    done = _kpatch_build(kernel, "--core", "-o", core, temporary=out)
+    done = kpatch_build(kernel, "--core", "-o", core, temporary=out)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     tree = _tree(kernel)
-    image = KernelImage.read(kernel.vmlinuz, out)
-    symbols = load_symbols(image, out)
     names, modular = _by_owner(tree, _changed_files(tree.path, newer))
     print(
         f"  of the changed files {len(names)} are built into {kernel.release}, {len(modular)} into modules", flush=True
     )
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        tried, sample = (
-            list(pool.map(lambda name: _try(name, kernel, tree, newer, out, symbols), part))
-            for part in (names, fixes_modules.pick(modular))
-        )
+    fixes = Fixes(kernel, tree, newer, out)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        tried, sample = (list(pool.map(fixes.attempt, part)) for part in (names, fixes_modules.pick(modular)))
     return core, tried, sample
+
+
+def _built(outcomes: Sequence[Outcome], out: Path) -> list[Path]:
+    """The modules that came out."""
+    return [out / outcome.module for outcome in outcomes if outcome.kind == "built"]
 
 
 def _for_livepatch(kernel: StockKernel, modules: Sequence[Path], out: Path) -> list[Path]:
     """The same fixes once more, for the kernel's own livepatch."""
     place = out / "livepatch"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     built = []
     for module in modules:
         name = module.stem[len("kpatch-") :]
         diff = module.with_name(f"{name}.patch")
-        done = _kpatch_build(kernel, "--interface", "livepatch", "-n", name, "-o", place, diff, temporary=place)
+        options = ["--interface", "livepatch", "-n", name, "--max-objects", str(MAX_OBJECTS)]
+        done = kpatch_build(kernel, *options, "-o", place, diff, temporary=place)
         if done.returncode == 0:
             built.append(place / module.name)
         else:
@@ -291,48 +196,53 @@ def _for_livepatch(kernel: StockKernel, modules: Sequence[Path], out: Path) -> l
 def measure() -> dict[str, float]:
     """Build, check and load; what was refused and why goes to build/fixes.txt."""
     kernel = stock_kernel(RELEASE)
-    out = cache.cache_dir() / "fixes"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
+    out = cache.entry("fixes", _version(), lambda directory: None)
     core, outcomes, modular = _try_all(kernel, out)
     _write_report([*outcomes, *modular])
-    modules = [outcome.module for outcome in outcomes if outcome.module and outcome.kind == "built"]
+    modules = _built(outcomes, out)
     random.Random(SEED).shuffle(modules)
     picked = modules[:LOADED]
-    loaded = fixes_vm.load(kernel, core, picked)
     for_livepatch = _for_livepatch(kernel, picked, out)
-    loaded_by_livepatch = fixes_vm.load(kernel, core, for_livepatch, "livepatch")
-    of_modules = [outcome.module for outcome in modular if outcome.module and outcome.kind == "built"]
-    count = Counter(outcome.kind for outcome in outcomes)
-    tried = sum(count[kind] for kind in _TRIED)
-    codes = Counter(code for outcome in outcomes for code in outcome.codes)
     return {
+        **_count(outcomes),
         **fixes_modules.count(modular),
-        **fixes_modules.load(kernel, core, of_modules[:LOADED]),
-        "fixes.tried": tried,
-        **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
-        "fixes.with_headers": sum(each.with_headers for each in outcomes if each.kind in _TRIED),
-        "fixes.with_headers_built": sum(each.with_headers for each in outcomes if each.kind == "built"),
-        "fixes.built_percent": round(100 * count["built"] / max(tried, 1), 1),
-        **{f"fixes.refused.{code.replace('-', '_')}": number for code, number in codes.items()},
-        "fixes.references": sum(outcome.references for outcome in outcomes),
-        "fixes.wrong_references": sum(len(outcome.faults) for outcome in outcomes),
         "fixes.load_tried": len(picked),
-        "fixes.loaded": loaded,
+        "fixes.loaded": fixes_vm.load(kernel, core, picked),
         "fixes.livepatch_load_tried": len(picked),
-        "fixes.livepatch_loaded": loaded_by_livepatch,
+        "fixes.livepatch_loaded": fixes_vm.load(kernel, core, for_livepatch, "livepatch"),
+        **fixes_modules.load(kernel, core, _built(modular, out)[:LOADED]),
     }
 
 
+def _count(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    count = Counter(outcome.kind for outcome in outcomes)
+    tried = sum(count[kind] for kind in TRIED)
+    codes = Counter(code for outcome in outcomes for code in outcome.codes)
+    return {
+        "fixes.tried": tried,
+        **{f"fixes.{kind}": count[kind] for kind in ("built", "refused", "failed", "unchanged", "need_header")},
+        "fixes.with_headers": sum(each.with_headers for each in outcomes if each.kind in TRIED),
+        "fixes.with_headers_built": sum(each.with_headers for each in outcomes if each.kind == "built"),
+        "fixes.built_percent": _percent(count["built"], tried),
+        "fixes.built_percent_of_all": _percent(count["built"], tried + count["need_header"]),
+        **{f"fixes.refused.{code.replace('-', '_')}": number for code, number in codes.items()},
+        "fixes.references": sum(outcome.references for outcome in outcomes),
+        "fixes.wrong_references": sum(len(outcome.faults) for outcome in outcomes),
+    }
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / max(whole, 1), 1)
+
+
 def _write_report(outcomes: Sequence[Outcome]) -> None:
+    """Each file with the whole message."""
     place = TOP / "build" / "fixes.txt"
     place.parent.mkdir(exist_ok=True)
     lines = []
     for outcome in outcomes:
-        shown = (
-            "" if outcome.kind == "need_header" else "".join(f"\n    {line}" for line in outcome.message.splitlines())
-        )
-        lines.append(f"{outcome.name}: {outcome.kind}{shown}\n")
+        message = "".join(f"\n    {line}" for line in outcome.message.splitlines())
+        lines.append(f"{' '.join(outcome.names)}: {outcome.kind}{message}\n")
         if outcome.kind == "failed":
             print(f"  {outcome.name}\n{outcome.message}", file=sys.stderr)
     place.write_text("".join(lines), encoding="utf-8")

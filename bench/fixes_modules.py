@@ -17,7 +17,7 @@ from kpatch.kernel.modules import Modules, module_name
 from tests.vm import tiny
 from tests.vm.kernels import StockKernel
 
-__all__ = ["MEANINGS", "count", "load", "pick", "shipped_modules"]
+__all__ = ["MEANINGS", "count", "load", "pick"]
 
 _COUNT = 80
 _SEED = 6
@@ -70,11 +70,6 @@ class Outcome(Protocol):
 def pick(names: Sequence[str]) -> list[str]:
     """The sample of the files called ``names``."""
     return random.Random(_SEED).sample(names, min(_COUNT, len(names)))
-
-
-def shipped_modules(kernel: StockKernel) -> dict[str, Path]:
-    """The modules of an unpacked kernel by name."""
-    return {module_name(path): path for path in sorted(kernel.modules_dir.rglob("*.ko*"))}
 
 
 def count(outcomes: Iterable[Outcome]) -> dict[str, float]:
