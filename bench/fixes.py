@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from bench import fixes_modules, fixes_vm
@@ -91,6 +92,7 @@ table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
+_SOURCES = (".py", ".c", ".h")
 
 
 def _source(version: str) -> Path:
@@ -147,10 +149,21 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
     return built_in, modular
 
 
+def _prefetch(tree: PreparedTree, names: Sequence[str]) -> None:
+    """Have kbuild compile the objects of all ``names`` in one run of make, for the same reason."""
+    kbuild = Kbuild(tree)
+    targets = set()
+    for name in names:
+        with suppress(Unpatchable):
+            targets |= {unit.target for unit in find_affected(kbuild, [name], [], tree.path, "x86")}
+    kbuild.commands(sorted(targets), len(os.sched_getaffinity(0)))
+
+
 def _version() -> str:
     """What decides the outcome of a fix: the code that builds and checks, the kernel, and the newer source."""
-    files = [path for top in ("kpatch", "kmod", "bench") for path in sorted((TOP / top).rglob("*"))]
-    return cache.key_of(RELEASE, NEWER, *(path for path in files if path.suffix in (".py", ".c", ".h")))
+    files = [path for top in ("kpatch", "kmod") for path in sorted((TOP / top).rglob("*")) if path.suffix in _SOURCES]
+    own = [TOP / "bench" / name for name in ("fixes_try.py", "references.py")]
+    return cache.key_of(RELEASE, NEWER, *files, *own)
 
 
 def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[Outcome]]:
@@ -165,10 +178,11 @@ def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[
     print(
         f"  of the changed files {len(names)} are built into {kernel.release}, {len(modular)} into modules", flush=True
     )
+    sample = fixes_modules.pick(modular)
+    _prefetch(tree, [*names, *sample])
     fixes = Fixes(kernel, tree, newer, out)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        tried, sample = (list(pool.map(fixes.attempt, part)) for part in (names, fixes_modules.pick(modular)))
-    return core, tried, sample
+        return core, list(pool.map(fixes.attempt, names)), list(pool.map(fixes.attempt, sample))
 
 
 def _built(outcomes: Sequence[Outcome], out: Path) -> list[Path]:
