@@ -1,12 +1,11 @@
 """One real fix: the diff of one changed file, built as a user would build it, and judged.
 
-A file that does not compile alone is tried again with the headers that declare what the compiler misses, and then
-with the files that these break.  What became of a file is kept, so a run that was interrupted goes on.
+A file that does not compile alone is tried again with the hunks of headers that declare what the compiler misses, and
+then with the files that these break.  What became of a file is kept, so a run that was interrupted goes on.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.fixes_diff import Changes
 from bench.references import check_module
 from kpatch.build.affected import find_affected
 from kpatch.kernel.cache import read_json, write_json
@@ -32,7 +32,7 @@ TOP = Path(__file__).resolve().parents[1]
 TRIED = ("built", "refused", "failed")
 MAX_OBJECTS = 60
 """Of kpatch-build's 300: compiling more for each header takes the measurement more than an hour."""
-_ROUNDS = 4
+_ROUNDS = 6
 """So often a fix that does not compile gets more of the files that changed with it."""
 
 _UNCOMPILED = re.compile(r"does not compile \((\S+)\.o\)")
@@ -85,28 +85,28 @@ class Fixes:
         self.shipped = {module_name(path): path for path in sorted(kernel.modules_dir.rglob("*.ko*"))}
 
     def attempt(self, name: str) -> Outcome:
-        """What becomes of the changed file ``name``, with more changed files when it needs them."""
+        """What becomes of the changed file ``name``, with more of the changes when it needs them."""
         kept = self.out / f"{_key(name)}.json"
         known = read_json(kept)
         if known is not None:
             return Outcome(**known)
-        outcome = self._build([name])
+        changes = Changes(self.tree.path, self.newer, name)
+        outcome = self._build(changes)
         for _ in range(_ROUNDS):
-            more = self._more_files(outcome) if outcome.kind == "need_header" else []
-            if not more:
+            if outcome.kind != "need_header" or not self._add_missing(changes, outcome):
                 break
-            outcome = self._build([*outcome.names, *more])
+            outcome = self._build(changes)
         write_json(kept, asdict(outcome))
         return outcome
 
-    def _build(self, names: Sequence[str]) -> Outcome:
-        key = _key(names[0])
+    def _build(self, changes: Changes) -> Outcome:
+        key = _key(changes.names[0])
         diff = self.out / f"{key}.patch"
-        diff.write_text("".join(map(self._diff, names)), "utf-8", "surrogateescape")
+        diff.write_text(changes.text(), "utf-8", "surrogateescape")
         options = ["-d", "-n", key, "--max-objects", str(MAX_OBJECTS), "-o", str(self.out)]
         with tempfile.TemporaryDirectory(prefix="kpatch-fixes-") as temporary:
             done = kpatch_build(self.kernel, *options, diff, temporary=Path(temporary))
-            outcome = _judge(names, done)
+            outcome = _judge(changes.names, done)
             if outcome.kind == "built":
                 outcome.module = f"kpatch-{key}.ko"
                 patched = sorted(Path(temporary).glob("kpatch-build-*/4-patched/*.o"))
@@ -116,29 +116,14 @@ class Fixes:
                     outcome.kind, outcome.message = "failed", "\n".join(report.faults)
         return outcome
 
-    def _diff(self, name: str) -> str:
-        texts = [(top / name).read_text("utf-8", "surrogateescape") for top in (self.tree.path, self.newer)]
-        before, after = (text.splitlines(True) for text in texts)
-        return "".join(difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"))
-
-    def _more_files(self, outcome: Outcome) -> list[str]:
-        """What must change, too: headers that declare what is missing, and files that now do not compile."""
+    def _add_missing(self, changes: Changes, outcome: Outcome) -> bool:
+        """Take the headers' hunks that declare what is missing, and files that now do not compile; whether any."""
         (unit, *_) = find_affected(Kbuild(self.tree), [outcome.name], [], self.tree.path, "x86")
         missed = set(_QUOTED.findall(outcome.message)) - _TYPES
-        found = []
-        for name in sorted(Kbuild(self.tree).command(unit.target).sources):
-            if name.endswith(".h") and self._may_join(name, outcome):
-                added = [line for line in self._diff(name).splitlines() if line.startswith("+")]
-                if missed & set(re.findall(r"\w+", "\n".join(added))):
-                    found.append(name)
-        broken = [f"{target}.c" for target in _UNCOMPILED.findall(outcome.message)]
-        return found + [name for name in broken if self._may_join(name, outcome)]
-
-    def _may_join(self, name: str, outcome: Outcome) -> bool:
-        old, new = self.tree.path / name, self.newer / name
-        if name in outcome.names or not (old.is_file() and new.is_file()):
-            return False
-        return old.read_bytes() != new.read_bytes()
+        headers = [name for name in Kbuild(self.tree).command(unit.target).sources if name.endswith(".h")]
+        added = [changes.add_words(name, missed) for name in sorted(headers)]
+        added += [changes.add_whole(f"{target}.c") for target in _UNCOMPILED.findall(outcome.message)]
+        return any(added)
 
 
 def _key(name: str) -> str:
