@@ -17,6 +17,7 @@ __all__ = ["declared_names", "is_function_body", "split_declarations"]
 _COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|\w+|##|->|[^\s\w]')
 _DIRECTIVE = re.compile(r"^\s*#\s*(\w*)\s*(.*)$")
+_MACRO = re.compile(r"\s*#\s*define\s+\w+(?=\()")
 _DEFINING = re.compile(r"^\s*#\s*(?!if|ifdef|ifndef|else|elif|endif|\n)", re.MULTILINE)
 _QUALIFIERS = {"static", "extern", "inline", "__inline", "__always_inline", "__maybe_unused", "noinline", "const"}
 _QUALIFIERS |= {"asmlinkage", "__must_check", "__init", "__exit", "__pure", "__cold", "__weak", "notrace", "volatile"}
@@ -33,7 +34,7 @@ def split_declarations(text: str) -> list[str]:
     depth = 0
     for line in text.split("\n"):
         if line.lstrip().startswith("#"):
-            directive = " ".join(line.split())
+            directive = _spell_directive(line)
             if current:
                 current.append(f"\n{directive}\n")
             else:
@@ -46,6 +47,16 @@ def split_declarations(text: str) -> list[str]:
                 chunks.append(" ".join(current))
                 current, depth = [], 0
     return [*chunks, *([" ".join(current)] if current else [])]
+
+
+def _spell_directive(line: str) -> str:
+    """``line`` with one space between all tokens but a macro's name and its parameters, where none may be."""
+    match = _MACRO.match(line)
+    name = match[0] if match else ""
+    head = _TOKEN.findall(name)
+    rest = _TOKEN.findall(line[len(name) :])
+    words = [*head[:-1], head[-1] + "".join(rest[:1]), *rest[1:]] if head else rest
+    return "".join(words[:1]) + " ".join(words[1:])
 
 
 def is_function_body(chunk: str) -> bool:

@@ -80,6 +80,23 @@ def test_a_changed_declaration_may_reach_every_reader(old: str, new: str) -> Non
     assert declared_names(HEADER, HEADER.replace(old, new)) is None
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("#define A (7*32+28)", "#define A\t( 7*32 + 28 ) /* words */", True),
+        ("#define A(x) (x)", "# define A( x )\t\\\n\t(x)", True),
+        ("#define A(x) (x)", "#define A (x) (x)", False),
+        ("#define A 1", "#define A 11", False),
+        ('#define A "a b"', '#define A "a  b"', False),
+        ("#ifdef A", "#ifdef  A", True),
+    ],
+)
+def test_white_space_between_the_words_of_a_directive_says_nothing(old: str, new: str, same: bool) -> None:
+    before, after = (HEADER + f"{line}\n#endif\n" for line in (old, new))
+    assert (declared_names(before, after) == set()) == same
+    assert (split_declarations(before) == split_declarations(after)) == same
+
+
 def test_comments_strings_and_continued_lines_do_not_end_a_declaration() -> None:
     text = "int a(void) { puts(\"};\"); /* } */ return '}'; }\n#define B \\\n  { ; }\nstruct c { int d; };"
     assert split_declarations(text) == [
