@@ -63,6 +63,8 @@ def main(names: list[str]) -> int:
             continue
         print(f"bench: {name}", flush=True)
         measured = module.measure()
+        if measured:  # a reason of refusals, say, may have gone
+            values = {key: value for key, value in values.items() if key not in module.MEANINGS}
         values.update(measured)
         for key, value in sorted(measured.items()):
             print(f"  {key} = {value:g}", flush=True)

@@ -56,10 +56,10 @@ class Changes:
 
     def _hunks(self, name: str) -> list[str]:
         """All hunks between the two versions of ``name``; none where it has only one."""
-        places = [top / name for top in (self.old, self.new)]
-        if not all(place.is_file() for place in places) or filecmp.cmp(*places, shallow=False):
+        old, new = self.old / name, self.new / name
+        if not (old.is_file() and new.is_file()) or filecmp.cmp(old, new, shallow=False):
             return []
-        before, after = (place.read_text("utf-8", "surrogateescape").splitlines(True) for place in places)
+        before, after = (place.read_text("utf-8", "surrogateescape").splitlines(True) for place in (old, new))
         hunks: list[str] = []
         for line in list(difflib.unified_diff(before, after))[2:]:
             if line.startswith("@@ "):

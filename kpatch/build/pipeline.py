@@ -14,7 +14,7 @@ from kpatch.build.differences import diff_pairs, only_changed, warn_of_interface
 from kpatch.build.glue import Glue, build_core
 from kpatch.build.headers import find_readers
 from kpatch.build.klprelocs import use_klp_relocs
-from kpatch.build.layout import check_layouts, may_change_types
+from kpatch.build.layout import check_layouts, check_own_layouts, may_change_types
 from kpatch.build.module import ModuleParts, link_module, publish
 from kpatch.build.outoftree import compile_outside
 from kpatch.build.pairs import Compiled, compile_pairs
@@ -25,7 +25,7 @@ from kpatch.build.request import BuildRequest, BuildResult
 from kpatch.build.signature import sign
 from kpatch.build.stages import Progress, Stages, quiet
 from kpatch.build.target import ARCH, Target, prepare_target
-from kpatch.errors import Unchanged
+from kpatch.errors import Unchanged, Unpatchable
 from kpatch.kernel.kbuild import Kbuild
 from kpatch.kernel.source import PreparedTree
 from kpatch.log import logger
@@ -71,7 +71,11 @@ def _compile_inside(
     files = apply_patches(request.patches, target.tree.path, stages.directory("4-patched") / "files", ARCH)
     added = [name for name in files.added if name.endswith(".c")]
     affected = find_affected(kbuild, files.sources, added, files.top, ARCH)
-    reached = find_readers(kbuild, files, ARCH, request.max_objects, progress)
+    try:
+        reached = find_readers(kbuild, files, ARCH, request.max_objects, progress)
+    except Unpatchable:
+        check_own_layouts(affected, files, kbuild, stages.directory("4-patched") / "own", request.layouts_allowed)
+        raise
     affected = reached.with_sources(affected)
     if not affected:
         names = ", ".join((*files.changed, *files.added))
