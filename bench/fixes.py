@@ -92,6 +92,8 @@ table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")
+_AT_ONCE = 40
+"""Objects in one run of make: what is interrupted loses so many at most."""
 _SOURCES = (".py", ".c", ".h")
 
 
@@ -150,13 +152,15 @@ def _by_owner(tree: PreparedTree, names: Sequence[str]) -> tuple[list[str], list
 
 
 def _prefetch(tree: PreparedTree, names: Sequence[str]) -> None:
-    """Have kbuild compile the objects of all ``names`` in one run of make, for the same reason."""
+    """Have kbuild compile the objects of ``names`` in few runs of make, for the same reason."""
     kbuild = Kbuild(tree)
     targets = set()
     for name in names:
         with suppress(Unpatchable):
             targets |= {unit.target for unit in find_affected(kbuild, [name], [], tree.path, "x86")}
-    kbuild.commands(sorted(targets), len(os.sched_getaffinity(0)))
+    wanted = sorted(targets)
+    for start in range(0, len(wanted), _AT_ONCE):
+        kbuild.commands(wanted[start : start + _AT_ONCE], len(os.sched_getaffinity(0)))
 
 
 def _version() -> str:

@@ -15,7 +15,7 @@ from tests.vm.kernels import StockKernel
 __all__ = ["load"]
 
 _PER_BOOT = 12
-_SECONDS = 900
+_SECONDS = 1800
 
 _SCRIPT = """
 transfer() {
