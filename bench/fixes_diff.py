@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import filecmp
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 __all__ = ["Changes"]
@@ -45,8 +45,17 @@ class Changes:
 
     def add_words(self, name: str, words: set[str]) -> bool:
         """Take those hunks of the file ``name`` that add one of ``words``; whether there are any that are new."""
-        hunks = enumerate(self._hunks(name))
-        return self._add(name, [at for at, hunk in hunks if words & _added_words(hunk)])
+        return self._add_if(name, lambda added: bool(added & words))
+
+    def add_parts(self, name: str, words: set[str]) -> bool:
+        """The same for hunks that add the end of one of ``words``: a macro may paste it to the rest (``dev_##x``)."""
+        ends = {
+            word[at + 1 :] for word in words for at, char in enumerate(word) if char == "_" and "_" in word[at + 1 :]
+        }
+        return self._add_if(name, lambda added: bool(added & ends))
+
+    def _add_if(self, name: str, wanted: Callable[[set[str]], bool]) -> bool:
+        return self._add(name, [at for at, hunk in enumerate(self._hunks(name)) if wanted(_added_words(hunk))])
 
     def _add(self, name: str, hunks: Iterable[int]) -> bool:
         chosen = self._chosen.setdefault(name, set())

@@ -36,6 +36,7 @@ _ROUNDS = 6
 """So often a fix that does not compile gets more of the files that changed with it."""
 
 _UNCOMPILED = re.compile(r"does not compile \((\S+)\.o\)")
+_WRONG = re.compile(r"^(?:\./)?(\S+\.[ch]):\d+:\d+: error:", re.MULTILINE)
 _QUOTED = re.compile("\u2018" r"(?:struct |union |enum )?(?:\w+(?: \*)*::)?(\w+)")
 _TYPES = {"bool", "char", "const", "int", "long", "short", "signed", "size_t", "unsigned", "void"}
 _CODE = re.compile(r"\[([a-z][a-z-]+)\]$", re.MULTILINE)
@@ -120,9 +121,12 @@ class Fixes:
         """Take the headers' hunks that declare what is missing, and files that now do not compile; whether any."""
         (unit, *_) = find_affected(Kbuild(self.tree), [outcome.name], [], self.tree.path, "x86")
         missed = set(_QUOTED.findall(outcome.message)) - _TYPES
-        headers = [name for name in Kbuild(self.tree).command(unit.target).sources if name.endswith(".h")]
-        added = [changes.add_words(name, missed) for name in sorted(headers)]
+        headers = sorted(name for name in Kbuild(self.tree).command(unit.target).sources if name.endswith(".h"))
+        added = [changes.add_words(name, missed) for name in headers]
         added += [changes.add_whole(f"{target}.c") for target in _UNCOMPILED.findall(outcome.message)]
+        if not any(added):
+            added += [changes.add_parts(name, missed) for name in headers]
+            added += [changes.add_whole(name) for name in _WRONG.findall(outcome.message)]
         return any(added)
 
 
