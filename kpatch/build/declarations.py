@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["declared_names", "is_function_body", "split_declarations"]
 
@@ -71,13 +71,10 @@ def is_function_body(chunk: str) -> bool:
 
 def declared_names(old: str, new: str) -> set[str] | None:
     """Names of the declarations that only one of two texts of a header has; None for any other change."""
-    before, after = split_declarations(old), split_declarations(new)
     gone: set[str] = set()
     come: set[str] = set()
-    for kind, i, j, k, m in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind == "equal":
-            continue
-        for chunks, names in ((before[i:j], gone), (after[k:m], come)):
+    for before, after in _differences(split_declarations(old), split_declarations(new)):
+        for chunks, names in ((before, gone), (after, come)):
             found = _names_of_all(chunks)
             if found is None:
                 return None
@@ -86,21 +83,55 @@ def declared_names(old: str, new: str) -> set[str] | None:
     return None if gone & come else gone | come
 
 
-def _names_of_all(chunks: Sequence[str]) -> set[str] | None:
-    """Names that a run of declarations makes known; None when it does more, or its conditionals reach out of it."""
-    names: set[str] = set()
+def _differences(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+    """The runs that differ, each with what is equal around it until its conditionals are whole on both sides."""
+    steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    for at, (kind, i, j, k, m) in enumerate(steps):
+        if kind == "equal":
+            continue
+        first = steps[at - 1][1] if at else i
+        last = steps[at + 1][2] if at + 1 < len(steps) else j
+        while i > first and not (_is_begun(before[i:j]) and _is_begun(after[k:m])):
+            i, k = i - 1, k - 1
+        while j < last and not (_is_ended(before[i:j]) and _is_ended(after[k:m])):
+            j, m = j + 1, m + 1
+        yield before[i:j], after[k:m]
+
+
+def _is_begun(chunks: Sequence[str]) -> bool:
+    """Whether no ``#else`` or ``#endif`` among ``chunks`` belongs to an ``#if`` before them."""
+    depths = [depth - (word in ("else", "elif")) for word, depth in _conditionals(chunks)]
+    return min(depths, default=0) >= 0
+
+
+def _is_ended(chunks: Sequence[str]) -> bool:
+    """Whether no ``#if`` among ``chunks`` is open at their end."""
+    depths = [depth for _, depth in _conditionals(chunks)]
+    return not depths or depths[-1] <= 0
+
+
+def _conditionals(chunks: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Each directive's word, and how many conditionals are open behind it."""
     depth = 0
     for chunk in chunks:
         directive = _DIRECTIVE.match(chunk)
         word = directive[1] if directive else ""
         depth += (word in ("if", "ifdef", "ifndef")) - (word == "endif")
-        if depth < 0 or (word in ("else", "elif") and depth == 0):
-            return None
-        found = _names_of_directive(word, directive[2]) if directive else _names_of(_TOKEN.findall(chunk))
+        yield word, depth
+
+
+def _names_of_all(chunks: Sequence[str]) -> set[str] | None:
+    """Names that a run of declarations makes known; None when it does more, or its conditionals reach out of it."""
+    if not (_is_begun(chunks) and _is_ended(chunks)):
+        return None
+    names: set[str] = set()
+    for chunk in chunks:
+        directive = _DIRECTIVE.match(chunk)
+        found = _names_of_directive(*directive.groups()) if directive else _names_of(_TOKEN.findall(chunk))
         if found is None:
             return None
         names |= found
-    return names if depth == 0 else None
+    return names
 
 
 def _names_of_directive(word: str, rest: str) -> set[str] | None:

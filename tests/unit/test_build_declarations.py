@@ -46,6 +46,23 @@ def test_what_is_added_or_gone_by_name(added: str, names: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        # Both end with the same #endif, or begin with the same #ifdef: the difference is only a part of the two.
+        ("#ifdef A\nint a(void);\n#else\nint b(void);\n#endif", "#ifdef B\nint c(void);\n#endif", {"a", "b", "c"}),
+        ("#ifdef A\nint a(void);\n#endif", "#ifdef A\nint b(void);\n#else\nint c(void);\n#endif", {"a", "b", "c"}),
+        ("#ifdef A\nint a(void);\n#endif", "#ifdef A\nint a(void);\n#else\nint b(void);\n#endif", None),
+        ("#ifdef A\nint a(void);\n#endif", "#ifdef B\nint a(void);\n#endif", None),
+        ("#ifdef A\nint a(void);\n#endif", "#ifdef A\nint b(void);\nint a(void);\n#endif", {"b"}),
+    ],
+)
+def test_conditionals_that_both_versions_share(old: str, new: str, names: set[str] | None) -> None:
+    before, after = (HEADER.replace("#ifdef CONFIG_X", f"{text}\n#ifdef CONFIG_X") for text in (old, new))
+    assert declared_names(before, after) == names
+    assert declared_names(after, before) == names
+
+
+@pytest.mark.parametrize(
     "added",
     [
         "#include <linux/list.h>",
