@@ -7,6 +7,7 @@ then with the files that these break.  What became of a file is kept, so a run t
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -30,14 +31,16 @@ __all__ = ["MAX_OBJECTS", "TRIED", "Fixes", "Outcome", "kpatch_build"]
 
 TOP = Path(__file__).resolve().parents[1]
 TRIED = ("built", "refused", "failed")
-MAX_OBJECTS = 25
+MAX_OBJECTS = 40
 """Of kpatch-build's 300: compiling more for each header takes the measurement more than an hour."""
 _ROUNDS = 6
 """So often a fix that does not compile gets more of the files that changed with it."""
 
 _UNCOMPILED = re.compile(r"does not compile \((\S+)\.o\)")
 _WRONG = re.compile(r"^(?:\./)?(\S+\.[ch]):\d+:\d+: error:", re.MULTILINE)
-_QUOTED = re.compile("\u2018" r"(?:struct |union |enum )?(?:\w+(?: \*)*::)?(\w+)")
+_QUOTED = re.compile("\u2018" r"(?:struct |union |enum )?(?:\w+(?: \*)*::|\w+\.)?(\w+)")
+_UNREACHED = re.compile(r"(\w+) \(not in the kernel's symbols\)")
+_INCLUDED = ("include", "arch/x86/include")
 _TYPES = {"bool", "char", "const", "int", "long", "short", "signed", "size_t", "unsigned", "void"}
 _CODE = re.compile(r"\[([a-z][a-z-]+)\]$", re.MULTILINE)
 
@@ -94,7 +97,7 @@ class Fixes:
         changes = Changes(self.tree.path, self.newer, name)
         outcome = self._build(changes)
         for _ in range(_ROUNDS):
-            if outcome.kind != "need_header" or not self._add_missing(changes, outcome):
+            if not self._add_missing(changes, outcome):
                 break
             outcome = self._build(changes)
         write_json(kept, asdict(outcome))
@@ -118,16 +121,31 @@ class Fixes:
         return outcome
 
     def _add_missing(self, changes: Changes, outcome: Outcome) -> bool:
-        """Take the headers' hunks that declare what is missing, and files that now do not compile; whether any."""
-        (unit, *_) = find_affected(Kbuild(self.tree), [outcome.name], [], self.tree.path, "x86")
+        """Take hunks that declare or define what is missing, and files that now do not compile; whether any."""
+        if outcome.kind == "refused":
+            unreached = set(_UNREACHED.findall(outcome.message))
+            beside = sorted((self.newer / outcome.name).parent.glob("*.c")) if unreached else []
+            return any(changes.add_words(str(path.relative_to(self.newer)), unreached) for path in beside)
+        if outcome.kind != "need_header":
+            return False
         missed = set(_QUOTED.findall(outcome.message)) - _TYPES
-        headers = sorted(name for name in Kbuild(self.tree).command(unit.target).sources if name.endswith(".h"))
+        headers = self._headers(outcome.name)
         added = [changes.add_words(name, missed) for name in headers]
-        added += [changes.add_whole(f"{target}.c") for target in _UNCOMPILED.findall(outcome.message)]
+        added += [changes.add_whole(f"{posixpath.normpath(name)}.c") for name in _UNCOMPILED.findall(outcome.message)]
         if not any(added):
             added += [changes.add_parts(name, missed) for name in headers]
             added += [changes.add_whole(name) for name in _WRONG.findall(outcome.message)]
         return any(added)
+
+    def _headers(self, name: str) -> list[str]:
+        """What the compiler read for the file ``name``, and what is named like that in its newer version."""
+        (unit, *_) = find_affected(Kbuild(self.tree), [name], [], self.tree.path, "x86")
+        read = {each for each in Kbuild(self.tree).command(unit.target).sources if each.endswith(".h")}
+        named = re.findall(
+            r'^#\s*include\s+[<"]([^>"]+)', (self.newer / name).read_text("utf-8", "replace"), re.MULTILINE
+        )
+        places = (posixpath.normpath(posixpath.join(top, each)) for top in _INCLUDED for each in named)
+        return sorted({*read, *(place for place in places if (self.newer / place).is_file())})
 
 
 def _key(name: str) -> str:
