@@ -61,7 +61,7 @@ MEANINGS = {
     "fixes.refused.no_fentry": "refused: the function has no profiling call",
     "fixes.refused.init_code": "refused: the code ran at start and is gone",
     "fixes.refused.changed_data": "refused: an initial value changes",
-    "fixes.refused.changed_export": "refused: an EXPORT_SYMBOL comes or goes",
+    "fixes.refused.changed_export": "refused: an exported symbol is gone",
     "fixes.refused.changed_registration": "refused: a table that is read at start changes",
     **fixes_modules.MEANINGS,
 }

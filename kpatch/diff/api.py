@@ -16,6 +16,7 @@ from kpatch.diff.changes import Changes, Users, find_changes
 from kpatch.diff.compare import Comparer
 from kpatch.diff.correlate import correlate
 from kpatch.diff.data import check_registrations, find_changed_data
+from kpatch.diff.exports import check_exports
 from kpatch.diff.hooks import list_profiling_calls
 from kpatch.diff.include import Inclusion
 from kpatch.diff.model import Entity, View
@@ -77,6 +78,7 @@ def _diff(
     comparer.changed_constants = constants
     refusals += check_registrations(comparer, wishes.ignored_sections)
     refusals += [*check_prototypes(comparer, users), *check_aliases(comparer)]
+    check_exports(o, p, wishes.ignored_sections, result)
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)

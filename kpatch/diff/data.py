@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from kpatch.diff.changes import Users, is_constant_table
 from kpatch.diff.compare import Comparer
+from kpatch.diff.exports import PREFIXES as EXPORTS
 from kpatch.diff.model import Entity, View
 from kpatch.diff.names import base_name, holds_objects, is_init_section
 from kpatch.diff.result import Refusal
@@ -38,20 +39,16 @@ _NO_EFFECT = (
     ".kpatch.",
     ".static_call.text",
     "__tracepoints_strings",
-    "__ksymtab_strings",
     ".symtab",
     ".shstrtab",
     ".strtab",
 )
 
 _KINDS = (
-    (("__ksymtab", "___ksymtab", "___kcrctab", "__kcrctab", ".export_symbol"), "changed-export", "an EXPORT_SYMBOL"),
     ((".initcall", ".con_initcall", ".exitcall"), "changed-initcall", "an initcall"),
     (("__param", ".init.setup", "__modver"), "changed-param", "a module or kernel parameter"),
 )
 _REMEDIES = {
-    "changed-export": "leave EXPORT_SYMBOL lines as they are, since a running kernel's symbol table does not change: "
-    "keep a removed one with its function, and put the users of a new one into this patch",
     "changed-initcall": "initcalls ran long ago: use a pre-patch or post-patch callback",
     "changed-param": "leave the parameter out: parameters are registered when the kernel or module starts",
     "changed-registration": "the section is read when the kernel or module starts: leave the change out, or name the "
@@ -131,7 +128,10 @@ def _writable_rest(view: View) -> dict[str, list[Section]]:
 
 
 def check_registrations(comparer: Comparer, ignored: set[str]) -> list[Refusal]:
-    """Sections whose mere presence takes effect at link time or at start: they must be equal."""
+    """Sections whose mere presence takes effect at link time or at start: they must be equal.
+
+    Exports are a matter of their own (:mod:`kpatch.diff.exports`).
+    """
     old, new = (_registrations(view) for view in (comparer.o, comparer.p))
     refusals = []
     for name in sorted(old.keys() | new.keys()):
@@ -142,7 +142,7 @@ def check_registrations(comparer: Comparer, ignored: set[str]) -> list[Refusal]:
             ((code, what) for prefixes, code, what in _KINDS if name.startswith(prefixes)),
             ("changed-registration", f"section {name}"),
         )
-        symbol = _named_by(name) or _first_symbol(comparer, a, b)
+        symbol = _first_symbol(comparer, a, b)
         action = "new" if not a else "removed" if not b else "changed"
         message = f"{what} is {action}" + (f" ({symbol})" if symbol else "")
         refusals.append(Refusal(code, symbol, name, message, _REMEDIES[code]))
@@ -153,7 +153,7 @@ def _registrations(view: View) -> dict[str, list[Section]]:
     found: dict[str, list[Section]] = {}
     for section in view.obj.sections:
         name = section.name
-        if name != ".export_symbol" and not section.flags & c.SHF_ALLOC:
+        if not section.flags & c.SHF_ALLOC or name.startswith(EXPORTS):
             continue
         if section.is_text or not section.size or view.machine.special(name) or name.startswith(_NO_EFFECT):
             continue
@@ -165,11 +165,6 @@ def _registrations(view: View) -> dict[str, list[Section]]:
 
 def _same_section(comparer: Comparer, a: Section, b: Section) -> bool:
     return a.size == b.size and comparer.same_body(comparer.o.body(a, 0, a.size), comparer.p.body(b, 0, b.size))
-
-
-def _named_by(section: str) -> str:
-    """The symbol that a ``___ksymtab+foo`` section tells."""
-    return section.partition("+")[2]
 
 
 def _first_symbol(comparer: Comparer, a: list[Section], b: list[Section]) -> str:
