@@ -40,15 +40,15 @@ SEED = 6
 LOADED = 36
 
 MEANINGS = {
-    "fixes.tried": "changed files that, with the changed headers they need, change code of the stock kernel's image",
+    "fixes.tried": "changed files that, with what else they need, change code of the stock kernel's image",
     "fixes.built": "of these, became a hot patch module",
     "fixes.refused": "of these, refused with the reason",
     "fixes.failed": "of these, ended in anything else, or in a module with a wrong reference",
     "fixes.built_percent": "fixes.built of fixes.tried, in percent",
     "fixes.built_percent_of_all": "the same when those in fixes.need_header count as refused",
     "fixes.unchanged": "changed files that compile to the same code",
-    "fixes.need_header": "changed files that do not compile even with the changed headers that they need; not tried",
-    "fixes.with_headers": "of those tried, with headers",
+    "fixes.need_header": "changed files that do not compile even with what they seem to need; not tried",
+    "fixes.with_headers": "of those tried, together with changes of headers or other files",
     "fixes.with_headers_built": "of these, became a hot patch module",
     "fixes.refused.changed_layout": "refused: a type that exists would be laid out differently",
     "fixes.refused.other": "refused: more objects read the header than --max-objects",
@@ -67,28 +67,31 @@ MEANINGS = {
 }
 EXPLANATION = f"""## Real fixes
 
-All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, each
-as a diff of its own, through `kpatch-build` without any work by hand. A file that does not compile alone is tried
-with the headers that declare what the compiler misses, and then with the files that these break: that is often several
-fixes at once (a header collects those of six releases), and one that changes the layout of a type refuses them all.
-What still does not compile needs more of the newer kernel: `fixes.need_header`, not counted as tried; counted as
-refused they make the share smaller: built / (tried + need_header). What is refused:
+All .c files that are built into the image of Debian's {RELEASE} and differ in the source of {NEWER}, and
+{fixes_modules.COUNT} of those of modules, picked by seed (`fixes.modules.*`): each as a diff of its own, through
+`kpatch-build` without any work by hand. Such a diff holds what six releases changed in the file; if one part of it is
+refused, all of it is. A file that does not compile alone is tried with those hunks of headers that add what the
+compiler misses, with the files that these break, and with the functions that the patch calls (`bench/fixes_diff.py`).
+What still does not compile needs more of the newer kernel: `fixes.need_header`, not counted as tried;
+`fixes.built_percent_of_all` counts it as refused. What is refused (`build/fixes.txt` has each with its message):
 
-- `changed-layout`: a type that exists gets a member, or an enum constant another value: objects that the old code made
-  would be read differently; a shadow variable carries a new member;
-- `other`: a header that more than `--max-objects` objects read changes more than by new names;
-
-- `init-code`: the change is in code that ran at start and is gone;
+- `changed-layout`: a type that exists gets, loses or moves a member: objects that the old code made would be read
+  differently; a shadow variable carries a new member;
+- `init-code`: the change is in code that ran at start and is gone, or in the exit code of a module, which has no
+  profiling call;
 - `changed-data`: an initial value changes that the running kernel has copied or overwritten already, or that other
-  data points to; a callback or a shadow variable can carry such a change;
+  data points to (a quirk table with pointers to its drivers' data); a callback or a shadow variable can carry that;
 - `changed-registration`: a new quirk or parameter, in a table that is read only when the kernel starts;
-- `changed-export`: an EXPORT_SYMBOL is removed, which a running kernel cannot follow;
-- `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, all of kernel/trace).
+- `changed-export`: an exported function is gone, which modules may call;
+- `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, all of kernel/trace and lib);
+- `other`: a header changes by more than new names, and more than {MAX_OBJECTS} objects read it (`--max-objects`, which
+  is 300 for users: the measurement is kept short), or the patch needs a function that only another file's change adds.
+
+Ksplice's 88 % are of fixes for one vulnerability each, taken one by one; here most diffs hold several.
 
 Each reference of each module is resolved back: the exported symbol's address in kallsyms plus the constant must be
-the symbol that the patched object names (`bench/references.py`). `fixes.modules.*` is the same for a sample, picked by
-seed, of the changed files that belong to modules; a reference into a module is looked up in the shipped .ko's symbol
-table by name and rank.
+the symbol that the patched object names (`bench/references.py`); a reference into a module is looked up in the shipped
+.ko's symbol table by name and rank.
 """
 #: directories whose files are in no x86 image, or not in Debian's
 _ELSEWHERE = re.compile(r"^(tools|samples|scripts|Documentation|usr)/|^arch/(?!x86/)|^arch/x86/(boot|um|realmode)/")

@@ -17,9 +17,9 @@ from kpatch.kernel.modules import Modules, module_name
 from tests.vm import tiny
 from tests.vm.kernels import StockKernel
 
-__all__ = ["MEANINGS", "count", "load", "pick"]
+__all__ = ["COUNT", "MEANINGS", "count", "load", "pick"]
 
-_COUNT = 50
+COUNT = 50
 _SEED = 6
 _PER_BOOT = 8
 _SECONDS = 1800
@@ -69,7 +69,7 @@ class Outcome(Protocol):
 
 def pick(names: Sequence[str]) -> list[str]:
     """The sample of the files called ``names``."""
-    return random.Random(_SEED).sample(names, min(_COUNT, len(names)))
+    return random.Random(_SEED).sample(names, min(COUNT, len(names)))
 
 
 def count(outcomes: Iterable[Outcome]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["declared_names", "is_function_body", "split_declarations"]
+__all__ = ["declared_names", "is_function_body", "split_declarations", "used_words"]
 
 _COMMENT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.DOTALL)
 _TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|\w+|##|->|[^\s\w]')
@@ -81,6 +81,16 @@ def declared_names(old: str, new: str) -> set[str] | None:
             names |= found
     # The same name with another meaning: users of it may be made by a macro that pastes names together.
     return None if gone & come else gone | come
+
+
+def used_words(text: str) -> set[str]:
+    """The words of ``text`` but for names where they are declared: what a declaration may take its meaning from."""
+    found: set[str] = set()
+    for chunk in split_declarations(text):
+        directive = _DIRECTIVE.match(chunk)
+        own = _names_of_directive(*directive.groups()) if directive else _names_of(_TOKEN.findall(chunk))
+        found |= {word for word in _TOKEN.findall(chunk) if word not in (own or ())}
+    return found
 
 
 def _differences(before: Sequence[str], after: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str]]]:

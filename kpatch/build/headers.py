@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kpatch.build.affected import Affected, Finder, SourceIndex
-from kpatch.build.declarations import declared_names
+from kpatch.build.declarations import declared_names, used_words
 from kpatch.build.includes import IncludeGraph, grep_sources
 from kpatch.build.patchset import PatchedFiles
 from kpatch.build.stages import Progress
@@ -27,7 +27,6 @@ _SHOWN = 5
 _OUTSIDE = re.compile(
     r"^(Documentation|tools|scripts|samples|usr)/|^arch/[^/]+/(boot|realmode|purgatory|um)/|^drivers/firmware/efi/libstub/"
 )
-_WORD = re.compile(r"\w+")
 _VDSO = re.compile(r"(^|/)vdso(32)?/")
 #: their assembler text becomes a header for all others: top Kbuild
 _GENERATORS = ("kernel/bounds.c", "arch/x86/kernel/asm-offsets.c")
@@ -99,10 +98,10 @@ def _mentioning(names: Collection[str], top: Path, arch: str) -> set[str]:
 def _still_mentioning(names: Collection[str], top: Path, files: PatchedFiles) -> set[str]:
     """Changed headers with one of ``names`` in both versions: what they make of it may change with its meaning.
 
-    A name that only one version has is part of that header's own change, and is judged with that.
+    A name that only one version has is part of that header's own change, and is judged with that.  So is one that is
+    declared once more under other conditions: who reads the header and does not use the name has nothing of it.
     """
-    texts = {name: (_read(top / name), _read(files.top / name)) for name in files.headers}
-    words = {name: set(_WORD.findall(old)) & set(_WORD.findall(new)) for name, (old, new) in texts.items()}
+    words = {name: used_words(_read(top / name)) & used_words(_read(files.top / name)) for name in files.headers}
     return {name for name, found in words.items() if found & set(names)}
 
 

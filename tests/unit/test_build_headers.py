@@ -60,6 +60,18 @@ def test_a_changed_header_that_made_use_of_the_name_before_counts(tree: Prepared
     assert [(unit.target, unit.reasons) for unit in reached.objects] == [("fs/namei.o", ("include/linux/y.h",))]
 
 
+@pytest.mark.parametrize(("use", "reached"), [("", []), ("#define TWICE only_here() * 2\n", ["fs/proc/inode.o"])])
+def test_a_name_that_stays_declared_under_other_conditions_reaches_its_users(
+    tmp_path: Path, use: str, reached: list[str]
+) -> None:
+    tree = make_tree(tmp_path / "home")
+    old = f"#ifdef B\nint only_here(void);\n#else\nstatic inline int only_here(void) {{ return 0; }}\n#endif\n{use}"
+    (tree.path / "include/linux/cond.h").write_text(old)
+    (tree.path / "fs/proc/inode.c").write_text("#include <linux/cond.h>\n")
+    new = old.replace("int only_here(void);\n#else", "#else")
+    assert targets(reach(tree, tmp_path / "new", "include/linux/cond.h", new)) == reached
+
+
 def test_too_many_readers_are_refused_with_their_number(tree: PreparedTree, tmp_path: Path) -> None:
     with pytest.raises(Unpatchable, match=r"y\.h(.|\n)*2 objects(.|\n)*fs/namei\.o") as caught:
         reach(tree, tmp_path, "include/linux/y.h", "int y(int);\n", limit=1)
