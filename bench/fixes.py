@@ -206,11 +206,13 @@ def _for_livepatch(kernel: StockKernel, modules: Sequence[Path], out: Path) -> l
         name = module.stem[len("kpatch-") :]
         diff = module.with_name(f"{name}.patch")
         options = ["--interface", "livepatch", "-n", name, "--max-objects", str(MAX_OBJECTS)]
-        done = kpatch_build(kernel, *options, "-o", place, diff, temporary=place)
-        if done.returncode == 0:
-            built.append(place / module.name)
-        else:
-            print(f"  {name} for livepatch:\n{done.stderr}", file=sys.stderr)
+        target = place / module.name
+        if not target.exists():
+            done = kpatch_build(kernel, *options, "-o", place, diff, temporary=place)
+            if done.returncode != 0:
+                print(f"  {name} for livepatch:\n{done.stderr}", file=sys.stderr)
+                continue
+        built.append(target)
     return built
 
 
