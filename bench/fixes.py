@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +23,7 @@ from bench import fixes_modules, fixes_vm
 from bench.fixes_try import MAX_OBJECTS, TRIED, Fixes, Outcome, kpatch_build
 from kpatch.build.affected import find_affected
 from kpatch.errors import Unchanged, Unpatchable
-from kpatch.kernel.cache import cache_root
+from kpatch.kernel.cache import cache_root, read_json, write_json
 from kpatch.kernel.compiler import find_compiler
 from kpatch.kernel.config import KernelConfig
 from kpatch.kernel.kbuild import Kbuild
@@ -167,10 +167,10 @@ def _prefetch(tree: PreparedTree, names: Sequence[str]) -> None:
 
 
 def _version() -> str:
-    """What decides the outcome of a fix: the code that builds and checks, the kernel, and the newer source."""
+    """What decides the outcome of a fix: the code that builds, checks and loads, the kernel, and the newer source."""
     files = [path for top in ("kpatch", "kmod") for path in sorted((TOP / top).rglob("*")) if path.suffix in _SOURCES]
-    own = [TOP / "bench" / name for name in ("fixes_try.py", "references.py")]
-    return cache.key_of(RELEASE, NEWER, *files, *own)
+    own = sorted((TOP / "bench").glob("fixes_*.py"))
+    return cache.key_of(RELEASE, NEWER, *files, *own, TOP / "bench" / "references.py")
 
 
 def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[Outcome]]:
@@ -226,15 +226,28 @@ def measure() -> dict[str, float]:
     random.Random(SEED).shuffle(modules)
     picked = modules[:LOADED]
     for_livepatch = _for_livepatch(kernel, picked, out)
+    of_modules = _built(modular, out)[:LOADED]
     return {
         **_count(outcomes),
         **fixes_modules.count(modular),
         "fixes.load_tried": len(picked),
-        "fixes.loaded": fixes_vm.load(kernel, core, picked),
         "fixes.livepatch_load_tried": len(picked),
-        "fixes.livepatch_loaded": fixes_vm.load(kernel, core, for_livepatch, "livepatch"),
-        **fixes_modules.load(kernel, core, _built(modular, out)[:LOADED]),
+        **_once(out / "loaded.json", lambda: {"fixes.loaded": fixes_vm.load(kernel, core, picked)}),
+        **_once(
+            out / "livepatch.json",
+            lambda: {"fixes.livepatch_loaded": fixes_vm.load(kernel, core, for_livepatch, "livepatch")},
+        ),
+        **_once(out / "modules.json", lambda: fixes_modules.load(kernel, core, of_modules)),
     }
+
+
+def _once(place: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What ``make`` measured, kept at ``place`` for a run that goes on after an interruption."""
+    known: dict[str, float] | None = read_json(place)
+    if known is None:
+        known = make()
+        write_json(place, known)
+    return known
 
 
 def _count(outcomes: Sequence[Outcome]) -> dict[str, float]:
