@@ -222,9 +222,8 @@ def measure() -> dict[str, float]:
     out = cache.entry("fixes", _version(), lambda directory: None)
     core, outcomes, modular = _try_all(kernel, out)
     _write_report([*outcomes, *modular])
-    modules = _built(outcomes, out)
-    random.Random(SEED).shuffle(modules)
-    picked = modules[:LOADED]
+    shuffled = random.Random(SEED).sample(outcomes, len(outcomes))
+    picked = _built(shuffled, out)[:LOADED]
     for_livepatch = _for_livepatch(kernel, picked, out)
     of_modules = _built(modular, out)[:LOADED]
     return {
