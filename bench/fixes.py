@@ -37,7 +37,7 @@ RELEASE = "6.1.0-47-amd64"
 """Debian's kernel 6.1.170-3."""
 NEWER = "6.1.176-1"
 SEED = 6
-LOADED = 36
+LOADED = 32
 
 MEANINGS = {
     "fixes.tried": "changed files that, with what else they need, change code of the stock kernel's image",

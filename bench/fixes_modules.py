@@ -19,7 +19,7 @@ from tests.vm.kernels import StockKernel
 
 __all__ = ["COUNT", "MEANINGS", "count", "load", "pick"]
 
-COUNT = 50
+COUNT = 30
 _SEED = 6
 _PER_BOOT = 8
 _SECONDS = 1800

@@ -14,7 +14,7 @@ from tests.vm.kernels import StockKernel
 
 __all__ = ["load"]
 
-_PER_BOOT = 12
+_PER_BOOT = 16
 _SECONDS = 1800
 
 _SCRIPT = """
