@@ -31,7 +31,7 @@ __all__ = ["MAX_OBJECTS", "TRIED", "Fixes", "Outcome", "kpatch_build"]
 
 TOP = Path(__file__).resolve().parents[1]
 TRIED = ("built", "refused", "failed")
-MAX_OBJECTS = 40
+MAX_OBJECTS = 30
 """Of kpatch-build's 300: compiling more for each header takes the measurement more than an hour."""
 _ROUNDS = 6
 """So often a fix that does not compile gets more of the files that changed with it."""
