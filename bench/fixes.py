@@ -60,6 +60,7 @@ MEANINGS = {
     "fixes.livepatch_loaded": "of these, patched by the kernel's livepatch, exercised, disabled, unloaded, clean log",
     "fixes.refused.no_fentry": "refused: the function has no profiling call",
     "fixes.refused.init_code": "refused: the code ran at start and is gone",
+    "fixes.refused.init_data": "refused: code uses data that the kernel has freed after start",
     "fixes.refused.changed_data": "refused: an initial value changes",
     "fixes.refused.changed_export": "refused: an exported symbol is gone",
     "fixes.refused.changed_registration": "refused: a table that is read at start changes",
