@@ -272,6 +272,12 @@ static int kp_register_locked(struct kpatch_patch *api, struct kp_patch **patchp
 /* Of a patch that is in no list; then its module may go. */
 static void kp_forget(struct kp_patch *patch)
 {
+	/* What there is to wait for is mostly waited for here, where nobody else has to. */
+	kp_drain_wait();
+	/* A patch enabled meanwhile may have taken a hook over from this one. */
+	mutex_lock(&kp_mutex);
+	kp_drain();
+	mutex_unlock(&kp_mutex);
 	kp_drain_wait();
 	kp_unload(patch);
 }

@@ -274,6 +274,8 @@ static int kp_arm_func(struct kp_func *func)
 	err = kp_fault() ? -ENOMEM : kp_direct_relink(hook);
 	if (err)
 		kp_refuse_reason("function %s: its hook cannot be changed", func->name);
+	/* A task may still be on its way through the trampoline that calls went to before. */
+	schedule_work(&kp_drain_work);
 	return err;
 }
 
@@ -401,8 +403,9 @@ static void kp_drain_fn(struct work_struct *work)
 }
 
 /**
- * kp_drain_wait() - wait until nobody is in a trampoline of a disarmed patch
+ * kp_drain_wait() - wait until nobody is in a trampoline that calls went to
  *
+ * Calls of idle hooks still go to the trampoline of the last patch, see kp_drain().
  * Not under kp_mutex.
  */
 void kp_drain_wait(void)

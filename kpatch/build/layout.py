@@ -71,7 +71,7 @@ def check_own_layouts(
     commands = kbuild.commands([unit.target for unit in affected])
     directories = [os.path.dirname(name) for command in commands for name in (command.target, command.source)]
     make_shadow(view, tree.path, directories, {name: files.top / name for name in (*files.changed, *files.added)})
-    btf = tree.compiler.writes_btf
+    btf = tree.compiler.writes_btf()
     for unit, command in zip(affected, commands):
         old = _layouts(command, tree.path, f"{work}/old.o", btf)
         new = _layouts(command, view, f"{work}/new.o", btf)

@@ -10,6 +10,7 @@ from kpatch.build.affected import Affected
 from kpatch.build.layout import check_own_layouts
 from kpatch.build.patchset import PatchedFiles
 from kpatch.errors import BadInput, Unpatchable
+from kpatch.kernel.buildroot import HOST
 from kpatch.kernel.kbuild import Kbuild, ObjectCommand
 from tests.unit.mini_source import make_tree
 
@@ -21,7 +22,7 @@ class OneCommand(Kbuild):
     """Compiles fs/x.c without asking make."""
 
     def commands(self, targets: object, jobs: int = 1) -> list[ObjectCommand]:
-        return [ObjectCommand("fs/x.o", (("gcc", "-c", "-o", "fs/x.o", "fs/x.c"),), frozenset(), None)]
+        return [ObjectCommand("fs/x.o", (("gcc", "-c", "-o", "fs/x.o", "fs/x.c"),), frozenset(), None, HOST)]
 
 
 def check(home: Path, header: str, source: str = SOURCE, allowed: tuple[str, ...] = ()) -> None:

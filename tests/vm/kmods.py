@@ -129,7 +129,7 @@ def copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
-def _headers(kernel: StockKernel, place: Path) -> Path:
+def headers(kernel: StockKernel, place: Path) -> Path:
     """A KDIR for modules of ``kernel``: in its build root the installed one, here a directory made at ``place``.
 
     Debian's linux-headers-REL is a small directory whose Makefile includes an absolute path, and whose scripts and
@@ -157,7 +157,7 @@ def make(kernel: StockKernel, directory: Path, symbols: Path | None = None, flag
 
     ``symbols``: the Module.symvers of the modules that they use. What is read lies below ``directory``'s parent.
     """
-    command: list[str | Path] = ["make", "-s", "-C", _headers(kernel, directory.parent / "headers"), f"M={directory}"]
+    command: list[str | Path] = ["make", "-s", "-C", headers(kernel, directory.parent / "headers"), f"M={directory}"]
     command += [f"KCFLAGS={flags}", "modules"]
     if symbols:
         command.append(f"KBUILD_EXTRA_SYMBOLS={symbols}")

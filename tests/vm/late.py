@@ -86,8 +86,6 @@ def build(kernel: StockKernel, core: Path) -> Mapping[str, Path]:
     for module in MODULES:
         kmods.module_directory(patches / module.name, module, values)
     wanted = {kind: " ".join(f"{each.name}/" for each in MODULES if each.livepatch == kind) for kind in (False, True)}
-    kmods.write(patches / "Kbuild", f"obj-m := {wanted[False]}
-obj-m += $(if $(CONFIG_LIVEPATCH),{wanted[True]})
-")
+    kmods.write(patches / "Kbuild", f"obj-m := {wanted[False]}\nobj-m += $(if $(CONFIG_LIVEPATCH),{wanted[True]})\n")
     kmods.make(kernel, patches, core / "Module.symvers")
     return {path.stem: path for path in (*target.glob("*.ko"), *patches.glob("*/*.ko"))}

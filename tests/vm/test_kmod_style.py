@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm import cache, tiny
+from tests.vm import cache, kmods
 from tests.vm.kernels import StockKernel
 from tests.vm.kmods import TOP, write
 
@@ -44,11 +44,11 @@ def test_checkpatch(kernel: StockKernel) -> None:
     ("directory", "targets"), [("core", ["modules"]), ("patch", ["patch-hook.o", "livepatch-hook.o"])]
 )
 def test_sparse(kernel: StockKernel, tmp_path: Path, directory: str, targets: list[str]) -> None:
-    headers = tiny.header_farm(kernel, tmp_path / "headers")
+    kdir = kmods.headers(kernel, tmp_path / "headers")
     shutil.copytree(KMOD, tmp_path / "kmod", ignore=shutil.ignore_patterns("*.o", "*.ko", ".*", "*.mod*"))
     write(tmp_path / "kmod/patch/Kbuild", "")
     write(tmp_path / "kmod/patch/kpatch-params.h", "#define KPATCH_NR_FUNCS 3\n")
-    command: list[str | Path] = ["make", "-C", headers, f"M={tmp_path / 'kmod' / directory}", "C=1", *targets]
+    command: list[str | Path] = ["make", "-C", kdir, f"M={tmp_path / 'kmod' / directory}", "C=1", *targets]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert not done.returncode, done.stderr
     assert "  CHECK " in done.stdout, done.stdout
