@@ -8,7 +8,6 @@ is clean: a machine that hangs, crashes or powers off early fails.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -18,12 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.vm.kernels import StockKernel
-from tests.vm.patience import KERNEL_ARGUMENTS, patient
+from tests.vm.patience import KERNEL_ARGUMENTS, PATIENCE, patient
 
 BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
-
-PATIENCE = float(os.environ.get("KPATCH_TEST_PATIENCE", "1"))
-"""How many times longer than usual a machine may take: for debug kernels and busy hosts."""
 
 PASSED = "@@ script ended with 0 @@"
 """Written to the second serial port by init when the script returned 0."""
@@ -144,7 +140,6 @@ def run(
     with one thread CPUs take turns. The slower the machine the likelier, so it is for all when there is more patience.
     ``timeout``: seconds until the machine is killed, times :data:`PATIENCE`. ``keep``: a directory that gets the logs.
     """
-    timeout *= PATIENCE
     threads = "single" if PATIENCE > 1 else threads
     with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
         work = Path(name)
