@@ -83,7 +83,7 @@ What still does not compile needs more of the newer kernel: `fixes.need_header`,
 - `changed-data`: an initial value changes that the running kernel has copied or overwritten already, or that other
   data points to (a quirk table with pointers to its drivers' data); a callback or a shadow variable can carry that;
 - `changed-registration`: a new quirk or parameter, in a table that is read only when the kernel starts;
-- `changed-export`: an exported function is gone, which modules may call;
+- `changed-export`: an EXPORT_SYMBOL is new, or an exported function is gone, which modules may call;
 - `no-fentry`: the function has no profiling call to redirect (notrace, noinstr, all of kernel/trace and lib);
 - `other`: a header changes by more than new names, and more than {MAX_OBJECTS} objects read it (`--max-objects`, which
   is 300 for users: the measurement is kept short), or the patch needs a function that only another file's change adds.

@@ -1,7 +1,6 @@
 """EXPORT_SYMBOL lines that come or go: the table of a running kernel or module stays as it is.
 
-That is no harm to the patch as long as nobody misses anything: a new export has no users yet but the patch itself,
-and what is exported no more may go on being used while it is there.
+A new export would not be there for those who need it; what is exported no more may go on being used while it is there.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _ADDRESS = 8
 """Bytes of the address with which an entry of ``.export_symbol`` ends."""
 _REMEDY = (
     "leave EXPORT_SYMBOL lines as they are, since a running kernel's symbol table does not change: "
-    "keep a removed one with its function"
+    "keep a removed one with its function, and put the users of a new one into this patch"
 )
 
 
@@ -28,9 +27,7 @@ def check_exports(old: View, new: View, ignored: set[str], result: DiffResult) -
     for symbol in sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
         action = "new" if symbol not in before else "removed" if symbol not in after else "changed"
         message = f"an EXPORT_SYMBOL is {action} ({symbol})"
-        if action == "new":
-            result.warnings.append(f"{message}: only the patch itself can use it")
-        elif action == "removed" and symbol in kept:
+        if action == "removed" and symbol in kept:
             result.warnings.append(f"{message}: modules can go on using it")
         else:
             section = next(iter((before.get(symbol) or after[symbol]).keys()))

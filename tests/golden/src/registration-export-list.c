@@ -4,7 +4,7 @@
  *
  * shows: export
  * status: refused
- * refusals: changed-export:g
+ * refusals: changed-export:f changed-export:g
  */
 #include "kernel.h"
 

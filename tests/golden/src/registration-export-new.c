@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A new EXPORT_SYMBOL: a running kernel's symbol table cannot grow, but nobody else knows of it.
+ * A new EXPORT_SYMBOL: a running kernel's symbol table cannot grow.
  *
  * shows: export
- * status: changed
- * changed: g
- * warnings: 1
+ * status: refused
+ * refusals: changed-export:f
  */
 #include "kernel.h"
 
