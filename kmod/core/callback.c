@@ -99,7 +99,7 @@ int kp_lock_for_module(const struct module *mod)
 			       mod->name, -EDEADLK);
 			return -EDEADLK;
 		}
-		msleep(10);
+		msleep(20);
 	}
 	return 0;
 }

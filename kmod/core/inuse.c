@@ -64,7 +64,7 @@ static void kp_add_hook(struct kp_inuse *inuse, struct kp_hook *hook)
 		return;
 	if (now)
 		kp_add_range(inuse, now->new_addr, now->new_size, hook->name);
-	/* Whom a forced replacement left in the old function may stay there for its successor, too. */
+	/* Whom a forced one left in the old function may stay there for its successor, too. */
 	kp_add_range(inuse, hook->old_addr, next && !force ? next->old_size : KP_FENTRY_SIZE,
 		     hook->name);
 	list_for_each_entry(func, &hook->funcs, stack_node) {

@@ -182,7 +182,8 @@ void kp_ran_start(void)
 	}
 	/* The tables before the look at on_cpu; pairs with the barrier in __schedule(). */
 	smp_mb();
-	kp_probed = kp_recording = true;
+	kp_probed = true;
+	kp_recording = true;
 }
 
 /**

@@ -12,6 +12,8 @@
 static const char *kp_refused_patch;
 static char kp_reason[512];
 static struct kp_blocker kp_blockers[KP_NR_BLOCKERS];
+/* What each is in: the hook that knows may be gone when it is told. */
+static char kp_blocked[KP_NR_BLOCKERS][KSYM_SYMBOL_LEN];
 static unsigned int kp_nr_blockers;
 static char kp_last[PAGE_SIZE];
 
@@ -90,26 +92,31 @@ void kp_refuse_reason(const char *fmt, ...)
  */
 void kp_refuse_inuse(const struct kp_inuse *inuse)
 {
+	unsigned int i;
+
 	kp_refuse_reason("in use by %u task%s", inuse->nr_blockers,
 			 inuse->nr_blockers == 1 ? "" : "s");
 	kp_nr_blockers = min_t(unsigned int, inuse->nr_blockers, KP_NR_BLOCKERS);
 	memcpy(kp_blockers, inuse->blockers, sizeof(kp_blockers));
+	for (i = 0; i < kp_nr_blockers; i++)
+		kp_which(&inuse->blockers[i], kp_blocked[i]);
 }
 
 /* Lines of whole blockers, as many as there is room for behind @at; the log gets all. */
 static void kp_tell_blockers(int at)
 {
-	static char symbol[KSYM_SYMBOL_LEN], name[KSYM_SYMBOL_LEN];
+	static char symbol[KSYM_SYMBOL_LEN];
 	const struct kp_blocker *blocker;
+	unsigned int i;
 	int len;
 
-	for (blocker = kp_blockers; blocker < kp_blockers + kp_nr_blockers; blocker++) {
-		kp_which(blocker, name);
+	for (i = 0; i < kp_nr_blockers; i++) {
+		blocker = &kp_blockers[i];
 		kp_where(blocker, symbol);
 		pr_notice("%s: in use: pid %d (%s) is in %s, at %s\n", kp_refused_patch,
-			  blocker->pid, blocker->comm, name, symbol);
+			  blocker->pid, blocker->comm, kp_blocked[i], symbol);
 		len = snprintf(kp_last + at, sizeof(kp_last) - at, "blocker: %d\t%s\t%s\t%s\n",
-			       blocker->pid, blocker->comm, name, symbol);
+			       blocker->pid, blocker->comm, kp_blocked[i], symbol);
 		if (len >= sizeof(kp_last) - at)
 			len = 0;
 		at += len;

@@ -93,7 +93,8 @@ static inline const u8 *kpatch_next_build_id(const struct module *mod, const u8 
 		if (head.name_len != sizeof(head.name) || head.type != nt_gnu_build_id ||
 		    memcmp(head.name, "GNU", sizeof(head.name)))
 			continue;
-		if (!head.len || head.len > KPATCH_MAX_BUILD_ID || head.len > end - at - sizeof(head))
+		if (!head.len || head.len > KPATCH_MAX_BUILD_ID ||
+		    head.len > end - at - sizeof(head))
 			continue;
 		*len = head.len;
 		return at + sizeof(head);
