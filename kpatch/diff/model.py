@@ -74,10 +74,11 @@ class Entity:
             self.symbol = symbol
 
     @staticmethod
-    def _rank(symbol: Symbol) -> int:
+    def _rank(symbol: Symbol) -> tuple[int, str]:
+        """By visibility, then by name: not by the order of the symbol table, which says nothing."""
         if symbol.name in ("init_module", "cleanup_module"):
-            return 3  # what every module calls its own functions
-        return {c.STB_GLOBAL: 0, c.STB_WEAK: 1}.get(symbol.bind, 2)
+            return 3, symbol.name  # what every module calls its own functions
+        return {c.STB_GLOBAL: 0, c.STB_WEAK: 1}.get(symbol.bind, 2), symbol.name
 
     def __repr__(self) -> str:
         return f"Entity({self.name})"

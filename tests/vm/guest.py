@@ -140,7 +140,7 @@ class Guest:
             raise GuestError(f"answer to something else than {command!r}: {reply}\n{self._tail()}")
         result = Result(command, int(str(reply["status"])), str(reply["stdout"]), str(reply["stderr"]))
         if result.status == -1:
-            raise GuestError(f"no end after {timeout} s\n{result}\n{self._tail()}")
+            raise GuestError(f"no end after {timeout:g} s\n{result}\n{self._tail()}")
         if check and result.status != 0:
             raise GuestError(f"{result}\n{self._tail()}")
         return result
