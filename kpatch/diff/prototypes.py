@@ -27,10 +27,14 @@ def check_prototypes(comparer: Comparer, users: tuple[Users, Users]) -> Iterator
                     "changed-prototype",
                     original.name,
                     original.section.name,
-                    f"{original.name}: its type changes, and calls through pointers check the type of the running "
-                    "kernel's function (kCFI)",
+                    f"{original.name}: {_what_differs(original)}, and calls through pointers check the type of the "
+                    "running kernel's function (kCFI)",
                     "leave the type as it is, or give the patch a function of the new type under another name",
                 )
+
+
+def _what_differs(original: Entity) -> str:
+    return "its type changes" if original.lead < original.start else "its address is taken, which no code did before"
 
 
 def _has_other_hash(a: Entity, b: Entity) -> bool:
