@@ -102,13 +102,16 @@ def _destination(path: Path) -> Path:
 
 
 def _write(path: Path, data: bytes, option: str) -> None:
-    """Write a file beside ``path``, then rename it there. Raises :class:`BadInput`."""
+    """Write a file beside ``path``, flush it to the disk, rename it there. Raises :class:`BadInput`."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if _is_device(path) or path.is_dir():
             path.write_bytes(data)
             return
-        temporary.write_bytes(data)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
