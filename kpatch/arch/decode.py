@@ -7,30 +7,25 @@ from functools import lru_cache
 
 import capstone
 
-__all__ = ["Instruction", "disassemble", "instructions"]
-
-#: offset, size in bytes, mnemonic, operands in Intel syntax
-Instruction = tuple[int, int, str, str]
+__all__ = ["boundaries", "disassemble"]
 
 
-@lru_cache(maxsize=1)
-def _engine() -> capstone.Cs:
-    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+@lru_cache(maxsize=2)
+def _engine(arch: str, mode: str) -> capstone.Cs:
+    engine = capstone.Cs(getattr(capstone, arch), getattr(capstone, mode))
     # Capstone 5 does not know SERIALIZE, which is in sync_core(): what follows it counts all the same.
     engine.skipdata = True
     return engine
 
 
-def disassemble(code: bytes, start: int = 0, stop: int | None = None) -> Iterator[Instruction]:
-    """The instructions of x86_64 ``code[start:stop]``; a byte that is none of them is a ``.byte`` of its own."""
-    yield from _engine().disasm_lite(bytes(code[start:stop]), start)
+def disassemble(
+    engine: tuple[str, str], code: bytes, start: int = 0, stop: int | None = None
+) -> Iterator[tuple[int, int, str, str]]:
+    """Offset, size, mnemonic, operands of the instructions of ``code[start:stop]`` (:meth:`Machine.disassemble`)."""
+    yield from _engine(*engine).disasm_lite(bytes(code[start:stop]), start)
 
 
 @lru_cache(maxsize=256)
-def _boundaries(code: bytes, start: int) -> tuple[tuple[int, int], ...]:
-    return tuple((offset, size) for offset, size, _, _ in disassemble(code, start))
-
-
-def instructions(code: bytes, start: int) -> tuple[tuple[int, int], ...]:
+def boundaries(engine: tuple[str, str], code: bytes, start: int) -> tuple[tuple[int, int], ...]:
     """Offset and size of each instruction of ``code`` from ``start`` on."""
-    return _boundaries(code, start)
+    return tuple((offset, size) for offset, size, _, _ in disassemble(engine, code, start))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Machine", "Special"]
+__all__ = ["Instruction", "Machine", "Special", "Syntax"]
+
+#: offset, size in bytes, mnemonic, operands
+Instruction = tuple[int, int, str, str]
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,34 @@ class Special:
 
 
 @dataclass(frozen=True)
+class Syntax:
+    """How capstone reads and writes the machine's instructions."""
+
+    #: names of capstone's constants: architecture, mode
+    engine: tuple[str, str]
+    #: mnemonics of direct calls and jumps
+    branch: re.Pattern[str]
+    #: of whatever leaves the straight line: these and returns
+    leaves: re.Pattern[str]
+    #: of what fills gaps: it does nothing, or is never reached
+    fillers: frozenset[str]
+    #: of what loads a constant or an address into a register
+    loads: frozenset[str]
+    #: operands of a load of a constant: register, number
+    immediate: re.Pattern[str]
+    #: any register, in operands
+    register: re.Pattern[str]
+    #: the registers of a function's integer arguments, each with its names (the machine's psABI)
+    arguments: tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True)
 class Machine:
     """One machine: its ELF number, its relocations, and the sections its kernel gives meaning to."""
 
     name: str
     e_machine: int
+    syntax: Syntax
     #: the relocation types that the processor supplement knows; others are damage
     known_types: range
     #: relocation type -> width in bytes; types that are absent are refused
@@ -85,6 +111,12 @@ class Machine:
     #: (code, offset of a constant that is loaded into a register) -> offset of the instruction, another one of
     #: the same length that loads a variable instead, offset of its place-relative field; None: it does not load
     load_instead: Callable[[bytes, int], tuple[int, bytes, int] | None]
+
+    def disassemble(self, code: bytes, start: int = 0, stop: int | None = None) -> Iterator[Instruction]:
+        """The instructions of ``code[start:stop]``; a byte that is none of them is a ``.byte`` of its own."""
+        from kpatch.arch.decode import disassemble  # capstone is loaded only where bytes do not decide
+
+        return disassemble(self.syntax.engine, code, start, stop)
 
     def special(self, section: str) -> Special | None:
         """What is known of the section of this name, when the kernel reads it entry by entry."""

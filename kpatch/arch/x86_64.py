@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from kpatch.arch.machine import Machine, Special
+from kpatch.arch.machine import Machine, Special, Syntax
 from kpatch.elf.const import EM_X86_64
 
 __all__ = ["X86_64"]
@@ -51,6 +51,20 @@ _SPECIALS = (
 # asm/runtime-const.h (6.11): runtime_ptr_SYMBOL, runtime_shift_SYMBOL; entries lead to the constant in the instruction
 _RUNTIME_CONSTANTS = Special("runtime_", (4,), constant=True)
 
+# Intel syntax; argument registers: x86-64 psABI 3.2.3
+_SYNTAX = Syntax(
+    engine=("CS_ARCH_X86", "CS_MODE_64"),
+    branch=re.compile(r"j\w+|call"),
+    leaves=re.compile(r"(?:bnd |notrack |repz? )?(?:j\w+|call|ret)"),
+    fillers=frozenset({"nop", "data16 nop", "int3"}),
+    loads=frozenset({"mov", "movabs", "lea"}),
+    immediate=re.compile(r"(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)"),
+    register=re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b"),
+    arguments=tuple(
+        map(frozenset, (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9")))
+    ),
+)
+
 # Opcodes whose ModRM operand is followed by an immediate, by map; the value tells its size:
 # 1 byte, or 4 bytes (2 with an operand size prefix).  Intel SDM volume 2, appendix A.
 _IMM_ONE_BYTE = {0x69: 4, 0x6B: 1, 0x80: 1, 0x81: 4, 0x83: 1, 0xC0: 1, 0xC1: 1, 0xC6: 1, 0xC7: 4, 0xF6: 1, 0xF7: 4}
@@ -77,9 +91,9 @@ def pc_bias(code: bytes, start: int, field: int) -> int:
 
 
 def _decoded_bias(code: bytes, start: int, field: int) -> int:
-    from kpatch.arch.decode import instructions
+    from kpatch.arch.decode import boundaries
 
-    for offset, size in instructions(code, start):
+    for offset, size in boundaries(_SYNTAX.engine, code, start):
         if offset < field < offset + size:
             return offset + size - field
         if offset > field:
@@ -111,6 +125,7 @@ def is_indexed(code: bytes, field: int) -> bool:
 X86_64: Final = Machine(
     name="x86_64",
     e_machine=EM_X86_64,
+    syntax=_SYNTAX,
     known_types=range(52),
     width={R_NONE: 0, R_64: 8, R_PC32: 4, R_PLT32: 4, R_32: 4, R_32S: 4, R_PC64: 8, R_GOTPCREL: 4}
     | {R_GOTPCRELX: 4, R_REX_GOTPCRELX: 4, R_16: 2, R_8: 1, R_PC8: 1, R_PC16: 2},

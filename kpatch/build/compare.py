@@ -92,7 +92,7 @@ class Comparer:
         if ours == theirs and self._ends(address + size):
             references = [(reloc, self._target(reloc, shipped, address, code.start)) for reloc in code.relocs]
             if len(self._in_section[code.section]) > 1:
-                leaving = leaving_branches(code.data, fields)
+                leaving = leaving_branches(self.machine, code.data, fields)
                 references += self._leaving_references(code, address, leaving) or []
             return self._checked(code, Found(address, size, True, references), None)
         return self._compare_by_instruction(code, address, fields)
@@ -103,17 +103,15 @@ class Comparer:
         gap = self.symbols.gap(end)
         room = _READ_AHEAD if gap is None else min(_READ_AHEAD, gap)
         shipped = self.image.read_up_to(address, len(code.data) + room)
-        pairing = pair_up(code.data, shipped, fields, code.may_be_nop)
+        pairing = pair_up(self.machine, code.data, shipped, fields, code.may_be_nop)
         if isinstance(pairing, Difference):
             return (
                 f"first difference at +{pairing.built_at:#x}: `{pairing.built}` was rebuilt, "
                 f"`{pairing.shipped}` is in {self.image.where} at {address + pairing.shipped_at:#x}"
             )
         if not self._ends(address + pairing.size):
-            return (
-                f"the shipped function goes on at +{pairing.size:#x} with `{show(shipped, pairing.size)}` "
-                "where the rebuilt one ends"
-            )
+            behind = show(self.machine, shipped, pairing.size)
+            return f"the shipped function goes on at +{pairing.size:#x} with `{behind}` where the rebuilt one ends"
         leaving = self._leaving_references(code, address, pairing.leaving)
         if leaving is None:
             return "a branch without relocation leads to no function of its section"
@@ -157,7 +155,8 @@ class Comparer:
     def _ends(self, address: int) -> bool:
         """Whether a function may end at ``address``: the next symbol or padding follows."""
         gap = self.symbols.gap(address)
-        return gap == 0 or is_padding(self.image.read_up_to(address, 16 if gap is None else min(gap, 16)))
+        behind = self.image.read_up_to(address, 16 if gap is None else min(gap, 16))
+        return gap == 0 or is_padding(self.machine, behind)
 
     def _target(self, reloc: Reloc, shipped: bytes, address: int, start: int) -> int:
         """The address of ``reloc``'s symbol, from the field in the ``shipped`` bytes at ``address``."""

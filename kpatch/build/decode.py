@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kpatch.arch.decode import disassemble
+from kpatch.arch.machine import Machine
 
 __all__ = ["Difference", "Pairing", "is_padding", "leaving_branches", "pair_up", "show"]
 
@@ -59,9 +59,9 @@ class Site(NamedTuple):
 class _Code:
     """One side: its instructions without the nops, and where the nops are."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, machine: Machine, code: bytes) -> None:
         self.code = code
-        everything = [Site(*instruction) for instruction in disassemble(code)]
+        everything = [Site(*instruction) for instruction in machine.disassemble(code)]
         self.sites = [site for site in everything if not site.is_nop]
         self.nops = {site.at: site.size for site in everything if site.is_nop}
         self.starts = [site.at for site in self.sites]
@@ -115,41 +115,41 @@ class Pairing:
         return None if other is None else (self._built.sites[index], self._shipped.sites[other])
 
 
-def show(code: bytes, at: int) -> str:
+def show(machine: Machine, code: bytes, at: int) -> str:
     """The instruction of ``code`` that covers the byte ``at``, with its bytes, as text."""
-    for site in map(Site._make, disassemble(code)):
+    for site in map(Site._make, machine.disassemble(code)):
         if site.at <= at < site.at + site.size:
             return f"{site}  ({code[site.at : site.at + site.size].hex(' ')})"
     return f"no instruction  ({code[at : at + 8].hex(' ')})"
 
 
-def leaving_branches(code: bytes, fields: Mapping[int, int]) -> list[tuple[int, int, int]]:
+def leaving_branches(machine: Machine, code: bytes, fields: Mapping[int, int]) -> list[tuple[int, int, int]]:
     """As :attr:`Pairing.leaving`, for code that is the same on both sides."""
     found = []
-    for site in map(Site._make, disassemble(code)):
+    for site in map(Site._make, machine.disassemble(code)):
         target = site.target
         if target is not None and not 0 <= target < len(code) and not _field_in(site, fields):
             found.append((site.at, target, target))
     return found
 
 
-def is_padding(code: bytes) -> bool:
+def is_padding(machine: Machine, code: bytes) -> bool:
     """Whether ``code``, behind a function's end, starts with what fills gaps between functions."""
     if not code or code[0] in (0xCC, 0x90, 0x00):
         return True
-    first = next(disassemble(code), None)
+    first = next(machine.disassemble(code), None)
     return first is not None and Site(*first).is_nop
 
 
 def pair_up(
-    built: bytes, shipped: bytes, fields: Mapping[int, int], may_be_nop: frozenset[int]
+    machine: Machine, built: bytes, shipped: bytes, fields: Mapping[int, int], may_be_nop: frozenset[int]
 ) -> Pairing | Difference:
     """Walk both codes side by side; ``shipped`` may reach beyond the function's end.
 
     ``fields``: offset -> width of each relocated field of ``built``; ``may_be_nop``: offsets of
     the instructions that the final link may have turned into a nop.
     """
-    ours, theirs = _Code(built), _Code(shipped)
+    ours, theirs = _Code(machine, built), _Code(machine, shipped)
     pairing = Pairing(ours, theirs)
     branches: list[tuple[int, int]] = []
     j = 0

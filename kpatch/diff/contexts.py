@@ -6,23 +6,21 @@ and what ends a block do not count: they follow from the code around it.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import combinations
 
-from kpatch.arch.decode import Instruction, disassemble
+from kpatch.arch.machine import Instruction, Machine
 from kpatch.diff.model import Body, Entity
 from kpatch.diff.names import compiler_number
 
 __all__ = ["used_alike"]
 
-_REGISTER = re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b")
 _NOTHING = ""
 
 
 def used_alike(
-    one: Body, other: Body, theirs: Mapping[Entity, str], ours: Mapping[Entity, str]
+    machine: Machine, one: Body, other: Body, theirs: Mapping[Entity, str], ours: Mapping[Entity, str]
 ) -> Iterator[tuple[Entity, Entity]]:
     """Pairs of namesakes that two versions of a function use in the same way.
 
@@ -34,7 +32,7 @@ def used_alike(
     for base in left.keys() & right.keys():
         if len(left[base]) != len(right[base]) or len(left[base]) == 1:
             continue
-        old, new = _uses(one, left[base]), _uses(other, right[base])
+        old, new = _uses(machine, one, left[base]), _uses(machine, other, right[base])
         if any(_is_alike(a, b) for uses in (old, new) for a, b in combinations(uses.values(), 2)):
             continue
         pairs = [(a, b) for a in old for b in new if a.size == b.size and _is_alike(old[a], new[b])]
@@ -57,17 +55,17 @@ def _namesakes(body: Body, among: Mapping[Entity, str]) -> dict[str, set[Entity]
     return groups
 
 
-def _uses(body: Body, entities: set[Entity]) -> dict[Entity, list[str]]:
+def _uses(machine: Machine, body: Body, entities: set[Entity]) -> dict[Entity, list[str]]:
     """What is around each reference to one of ``entities``, in the order of the code."""
-    code = list(disassemble(body.data))
+    code = list(machine.disassemble(body.data))
     found: dict[Entity, list[str]] = {entity: [] for entity in entities}
     fields = {at: ref.target for at, _, ref in body.refs}
     for number, (offset, size, _, _) in enumerate(code):
         for at in range(offset, offset + size):
             target = fields.get(at)
             if isinstance(target, Entity) and target in entities:
-                around = [_plain(code[place]) if place < len(code) else _NOTHING for place in (number - 1, number + 1)]
-                found[target] += [_plain(code[number]), *around]
+                around = [code[place] if place < len(code) else None for place in (number - 1, number + 1)]
+                found[target] += [_plain(machine, instruction) for instruction in (code[number], *around)]
     return found
 
 
@@ -76,8 +74,10 @@ def _is_alike(one: list[str], other: list[str]) -> bool:
     return len(one) == len(other) and all(a == b or _NOTHING in (a, b) for a, b in zip(one, other))
 
 
-def _plain(instruction: Instruction) -> str:
-    _, _, mnemonic, operands = instruction
-    if mnemonic[0] == "j" or mnemonic in ("call", "ret", "int3", "nop"):
+def _plain(machine: Machine, instruction: Instruction | None) -> str:
+    if instruction is None:
         return _NOTHING
-    return f"{mnemonic} {_REGISTER.sub('reg', operands)}"
+    _, _, mnemonic, operands = instruction
+    if machine.syntax.leaves.fullmatch(mnemonic) or mnemonic in machine.syntax.fillers:
+        return _NOTHING
+    return f"{mnemonic} {machine.syntax.register.sub('reg', operands)}"

@@ -143,7 +143,7 @@ def _evidence(
         else:
             votes.update(_by_name(one, other, theirs, ours))
             if a.is_function:
-                votes.update(used_alike(one, other, theirs, ours))
+                votes.update(used_alike(original.machine, one, other, theirs, ours))
     return votes
 
 

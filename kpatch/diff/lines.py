@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 
-from kpatch.arch.decode import Instruction, disassemble
+from kpatch.arch.machine import Instruction, Syntax
 from kpatch.diff.compare import Comparer
-from kpatch.diff.model import Entity, Ref
+from kpatch.diff.model import Entity, Ref, View
 from kpatch.diff.names import base_name
+from kpatch.elf import const as c
 
 __all__ = ["moved_lines", "only_lines_differ"]
 
@@ -44,13 +45,11 @@ _FORMAT_ARGUMENT = {
     **dict.fromkeys(("_printk", "printk", "_printk_deferred", "printk_deferred", "__warn_printk", "panic"), 0),
     **dict.fromkeys(("_dev_err", "_dev_warn", "_dev_info", "_dev_notice", "__dynamic_pr_debug"), 1),
 }
-_ARGUMENTS = (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9"))
 _CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])")
 #: what stands before a line number: ``%s:%d``, ``line %d``
 _SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
 _FILE = re.compile(rb"\w\.[ch](?:\0|:%)")
 _NAME = re.compile(rb"[A-Za-z_]\w*\0")
-_IMMEDIATE = re.compile(r"^(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)$")
 _LINE_MAX = 1 << 20
 
 
@@ -76,88 +75,107 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int])
     old, new = comparer.o.body_of(a), comparer.p.body_of(b)
     if len(old.data) != len(new.data):
         return False
-    one, other = list(disassemble(old.data)), list(disassemble(new.data))
+    machine = comparer.p.machine
+    one, other = list(machine.disassemble(old.data)), list(machine.disassemble(new.data))
     if len(one) != len(other) or not one or sum(one[-1][:2]) != len(old.data):
         return False
-    refs = {at: ref for at, _, ref in new.refs}
+    place = _Function(comparer.p, b, {at: ref for at, _, ref in new.refs}, other)
     for number, (x, y) in enumerate(zip(one, other)):
         if old.data[x[0] : x[0] + x[1]] == new.data[y[0] : y[0] + y[1]]:
             continue
-        move = _immediate_move(x, y)
-        if not move or not _is_line(other, number, refs, b.name, move in moves):
+        move = _immediate_move(machine.syntax, x, y)
+        if not move or not _is_line(place, number, move in moves):
             return False
     return True
 
 
-def _immediate_move(x: Instruction, y: Instruction) -> int:
-    """By how much the immediate of ``mov $imm, %reg`` differs; 0 when it is anything else."""
-    if x[:3] != y[:3] or x[2] != "mov":
+def _immediate_move(syntax: Syntax, x: Instruction, y: Instruction) -> int:
+    """By how much the constant that is loaded into a register differs; 0 when it is anything else."""
+    if x[:3] != y[:3] or x[2] not in syntax.loads:
         return 0
-    a, b = _IMMEDIATE.match(x[3]), _IMMEDIATE.match(y[3])
+    a, b = syntax.immediate.fullmatch(x[3]), syntax.immediate.fullmatch(y[3])
     if not a or not b or a.group(1) != b.group(1):
         return 0
     before, after = int(a.group(2), 0), int(b.group(2), 0)
     return after - before if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else 0
 
 
-def _is_line(code: list[Instruction], number: int, refs: dict[int, Ref], function: str, moved: bool) -> bool:
-    """Whether instruction ``number`` of ``function`` loads the line that the next call is told."""
-    call = next((at for at in range(number + 1, len(code)) if code[at][2][0] in "jcr" and _leaves(code[at][2])), None)
-    target = refs.get(code[call][0] + 1) if call is not None else None
-    name = _callee(target)
+def _is_line(place: _Function, number: int, moved: bool) -> bool:
+    """Whether instruction ``number`` loads the line that the next call is told."""
+    call = place.next_call(number)
+    name = place.callee(call) if call is not None else ""
     if call is None or not name:
         return False
-    register = code[number][3].partition(",")[0]
-    argument = next((at for at, names in enumerate(_ARGUMENTS) if register in names), None)
-    if argument is None or any(_writes(code[at], argument) for at in range(number + 1, call)):
+    argument = place.argument(number)
+    if argument is None or any(place.argument(at) == argument for at in range(number + 1, call)):
         return False
     if name in _LINE_ARGUMENT:
         return argument == _LINE_ARGUMENT[name]
     if name in _LINE_IN_ONE_OF:
         return moved and argument in _LINE_IN_ONE_OF[name]
-    loaded = _loaded(code, call, refs)
+    loaded = place.loaded(call)
     before = loaded.get(argument - 1)
     if name.startswith(_BEHIND_FUNCTION):
-        return before is not None and (_names_place(before, function) or _is_name(before))
+        return before is not None and (_names_place(before, place.name) or _is_name(before))
     if name not in _FORMAT_ARGUMENT:
-        return before is not None and _is_file(before) and not any(_is_format(ref) for ref in loaded.values())
+        is_file = before is not None and _is_file(before) and (moved or place.is_own_file(before))
+        return is_file and not any(_is_format(ref) for ref in loaded.values())
     text = loaded.get(_FORMAT_ARGUMENT[name])
-    if text is None or not (moved or any(ref is not None and _names_place(ref, function) for ref in (before, text))):
+    if text is None or not (moved or any(ref is not None and _names_place(ref, place.name) for ref in (before, text))):
         return False
     return _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1)
 
 
-def _callee(target: Ref | None) -> str:
-    """The name of the function that is called, here or elsewhere; empty when it is none."""
-    if target is None:
-        return ""
-    return target.target.name if isinstance(target.target, Entity) else str(target.target) * (target.kind == "ext")
+class _Function:
+    """The code of one patched function, read around a call."""
 
+    def __init__(self, view: View, function: Entity, refs: dict[int, Ref], code: list[Instruction]) -> None:
+        self.name = function.name
+        self._syntax = view.machine.syntax
+        self._files = {symbol.name for symbol in view.obj.symbols if symbol.type == c.STT_FILE}
+        self._refs = refs
+        self._code = code
 
-def _leaves(mnemonic: str) -> bool:
-    return mnemonic[0] == "j" or mnemonic in ("call", "ret")
+    def next_call(self, number: int) -> int | None:
+        """The next instruction behind ``number`` that leaves the straight line."""
+        behind = range(number + 1, len(self._code))
+        return next((at for at in behind if self._syntax.leaves.fullmatch(self._code[at][2])), None)
 
+    def callee(self, call: int) -> str:
+        """The name of the function that instruction ``call`` calls, here or elsewhere; empty when it is none."""
+        target = self._refs.get(self._code[call][0] + 1)
+        if target is None:
+            return ""
+        return target.target.name if isinstance(target.target, Entity) else str(target.target) * (target.kind == "ext")
 
-def _writes(instruction: Instruction, argument: int) -> bool:
-    return instruction[3].partition(",")[0] in _ARGUMENTS[argument]
+    def argument(self, number: int) -> int | None:
+        """Which argument's register instruction ``number`` writes, from 0."""
+        register = self._code[number][3].partition(",")[0]
+        return next((at for at, names in enumerate(self._syntax.arguments) if register in names), None)
 
-
-def _loaded(code: list[Instruction], call: int, refs: dict[int, Ref]) -> dict[int, Ref]:
-    """What addresses the argument registers of ``call`` hold, as far as the code right before it tells."""
-    loaded: dict[int, Ref] = {}
-    for offset, size, mnemonic, operands in reversed(code[:call]):
-        if _leaves(mnemonic):
-            break
-        register = operands.partition(",")[0]
-        for argument, names in enumerate(_ARGUMENTS):
-            ref = next((refs[at] for at in range(offset, offset + size) if at in refs), None)
-            if register in names and ref is not None and mnemonic in ("mov", "movabs", "lea"):
+    def loaded(self, call: int) -> dict[int, Ref]:
+        """What addresses the argument registers of ``call`` hold, as far as the code right before it tells."""
+        loaded: dict[int, Ref] = {}
+        for number in reversed(range(call)):
+            offset, size, mnemonic, _ = self._code[number]
+            if self._syntax.leaves.fullmatch(mnemonic):
+                break
+            argument = self.argument(number)
+            ref = next((self._refs[at] for at in range(offset, offset + size) if at in self._refs), None)
+            if argument is not None and ref is not None and mnemonic in self._syntax.loads:
                 loaded.setdefault(argument, ref)
-    return loaded
+        return loaded
+
+    def is_own_file(self, ref: Ref) -> bool:
+        """Whether the string ``ref`` is the path of the file that was compiled."""
+        return (
+            isinstance(ref.target, bytes)
+            and ref.target[:-1].decode("utf-8", "replace").rpartition("/")[2] in self._files
+        )
 
 
 def _is_file(ref: Ref) -> bool:
-    """Whether it is ``__FILE__`` by itself: as an argument, the line follows it (``xfs_error_report()``)."""
+    """Whether it can be ``__FILE__`` by itself: as an argument, the line follows it (``xfs_error_report()``)."""
     return isinstance(ref.target, bytes) and ref.kind == "str" and ref.target.endswith((b".c\0", b".h\0"))
 
 

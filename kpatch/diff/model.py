@@ -361,12 +361,10 @@ class View:
 
     def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Branches between functions of one section that the assembler resolved: (field, width, target)."""
-        from kpatch.arch.decode import disassemble
-
         found = []
         relocated = {reloc.offset for reloc in self.relocs_between(section, start, stop)}
-        for offset, size, mnemonic, operands in disassemble(section.data, start, stop):
-            if not (mnemonic[0] == "j" or mnemonic == "call") or not _NUMBER.match(operands):
+        for offset, size, mnemonic, operands in self.machine.disassemble(section.data, start, stop):
+            if not self.machine.syntax.branch.fullmatch(mnemonic) or not _NUMBER.match(operands):
                 continue
             target = int(operands, 0)
             width = 1 if size < 5 else 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpatch.arch.decode import disassemble
+from kpatch.arch.machine import Machine
 from kpatch.diff.changes import Users
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity
@@ -20,7 +20,7 @@ __all__ = ["check_prototypes"]
 def check_prototypes(comparer: Comparer, users: tuple[Users, Users]) -> Iterator[Refusal]:
     """Functions whose type hash differs, when somebody may call them through a pointer."""
     for patched, original in comparer.twins.original.items():
-        if patched.is_function and _has_other_hash(original, patched):
+        if patched.is_function and _has_other_hash(comparer.o.machine, original, patched):
             pairs = zip(users, (original, patched))
             if not original.is_local or any(_is_pointed_to(who, function) for who, function in pairs):
                 yield Refusal(
@@ -37,13 +37,14 @@ def _what_differs(original: Entity) -> str:
     return "its type changes" if original.lead < original.start else "its address is taken, which no code did before"
 
 
-def _has_other_hash(a: Entity, b: Entity) -> bool:
+def _has_other_hash(machine: Machine, a: Entity, b: Entity) -> bool:
     one, other = (function.section.data[function.lead : function.start] for function in (a, b))
-    return one != other and _without_nops(one) != _without_nops(other)
+    return one != other and _without_fillers(machine, one) != _without_fillers(machine, other)
 
 
-def _without_nops(code: bytes) -> list[tuple[str, str]]:
-    return [(mnemonic, operands) for _, _, mnemonic, operands in disassemble(code) if mnemonic != "nop"]
+def _without_fillers(machine: Machine, code: bytes) -> list[tuple[str, str]]:
+    fillers = machine.syntax.fillers
+    return [(mnemonic, operands) for _, _, mnemonic, operands in machine.disassemble(code) if mnemonic not in fillers]
 
 
 def _is_pointed_to(users: Users, function: Entity) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kpatch.arch.decode import disassemble
 from kpatch.arch.x86_64 import X86_64
 from tests.golden.corpus import Item
 
@@ -18,13 +17,13 @@ REGISTERS = [
 def test_a_load_into_each_register_is_replaced(number: int) -> None:
     constant = bytes((0x48 | number >> 3, 0xB8 | number & 7)) + 0x0123456789ABCDEF.to_bytes(8, "little")
     code = b"\x90" + constant + b"\xc3"
-    ((_, _, mnemonic, operands),) = list(disassemble(constant))
+    ((_, _, mnemonic, operands),) = list(X86_64.disassemble(constant))
     assert (mnemonic, operands.split(",")[0]) == ("movabs", REGISTERS[number])
     found = X86_64.load_instead(code, 3)
     assert found is not None
     start, load, field = found
     assert (start, len(load), field) == (1, 10, 4)
-    assert [(mnemonic, operands) for _, _, mnemonic, operands in disassemble(load)] == [
+    assert [(mnemonic, operands) for _, _, mnemonic, operands in X86_64.disassemble(load)] == [
         ("mov", f"{REGISTERS[number]}, qword ptr [rip]"),
         ("nop", "dword ptr [rax]"),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kpatch.arch.x86_64 import X86_64
 from kpatch.build.decode import Difference, Pairing, pair_up
 from kpatch.build.match import match_object
 from kpatch.errors import BadInput, MismatchError
@@ -171,16 +172,18 @@ def test_a_branch_to_another_place_in_the_middle_of_a_function_counts(tmp_path: 
 def test_code_behind_what_the_disassembler_cannot_read_counts() -> None:
     serialize, jump, nop = bytes.fromhex("0f01e8"), bytes.fromhex("eb00"), b"\x90"
     same, other = bytes.fromhex("31c0c3"), bytes.fromhex("31dbc3")
-    assert isinstance(pair_up(jump + serialize + same, jump + nop + serialize + same, {}, frozenset()), Pairing)
-    difference = pair_up(jump + serialize + same, jump + nop + serialize + other, {}, frozenset())
+    assert isinstance(
+        pair_up(X86_64, jump + serialize + same, jump + nop + serialize + same, {}, frozenset()), Pairing
+    )
+    difference = pair_up(X86_64, jump + serialize + same, jump + nop + serialize + other, {}, frozenset())
     assert isinstance(difference, Difference) and "xor eax, eax" in difference.built
 
 
 def test_a_branch_to_another_place_counts() -> None:
     nops, body = b"\x0f\x1f\x00", bytes.fromhex("31c0ffc0c3")
-    assert isinstance(pair_up(b"\xeb\x03" + nops + body, b"\xeb\x00" + body, {}, frozenset()), Pairing)
-    assert isinstance(pair_up(b"\xeb\x03" + nops + body, b"\xeb\x02" + body, {}, frozenset()), Difference)
-    middle = pair_up(b"\xeb\x00" + body, b"\xeb\x01" + body, {}, frozenset())
+    assert isinstance(pair_up(X86_64, b"\xeb\x03" + nops + body, b"\xeb\x00" + body, {}, frozenset()), Pairing)
+    assert isinstance(pair_up(X86_64, b"\xeb\x03" + nops + body, b"\xeb\x02" + body, {}, frozenset()), Difference)
+    middle = pair_up(X86_64, b"\xeb\x00" + body, b"\xeb\x01" + body, {}, frozenset())
     assert isinstance(middle, Difference), "into the middle of an instruction"
 
 
