@@ -6,10 +6,6 @@ takes from elsewhere get an address each as well, so that every relocated field 
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import tempfile
-import zlib
 from bisect import bisect_right
 from pathlib import Path
 
@@ -17,10 +13,10 @@ from kpatch.arch.machine import Machine
 from kpatch.arch.registry import machine_of
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Section, Symbol
-from kpatch.errors import BadInput, RunError
+from kpatch.errors import BadInput
 from kpatch.kernel import notes
+from kpatch.kernel.packed import unpack
 from kpatch.kernel.symbols import SymbolTable
-from kpatch.run import run
 
 __all__ = ["ModuleImage", "read_module"]
 
@@ -31,24 +27,15 @@ _REMEDY = "install the kernel's modules again, or name the module file of exactl
 
 
 def read_module(path: str | Path) -> bytes:
-    """The ELF bytes of the module file ``path``: plain, .xz, .gz or .zst (by the ``zstd`` program).
+    """The ELF bytes of the module file ``path``, which may be compressed.
 
     Raises :class:`BadInput` when it is missing or damaged.
     """
     try:
         data = Path(path).read_bytes()
-        if data.startswith(b"\xfd7zXZ\0"):
-            return lzma.LZMADecompressor().decompress(data, _LARGEST)
-        if data.startswith(b"\x1f\x8b"):
-            return gzip.decompress(data)
-        if data.startswith(b"\x28\xb5\x2f\xfd"):
-            with tempfile.TemporaryDirectory(prefix="kpatch-module-") as scratch:
-                plain = Path(scratch, "module.ko")
-                run(["zstd", "-q", "-d", "-f", "-o", plain, path])
-                return plain.read_bytes()
-    except (OSError, EOFError, lzma.LZMAError, zlib.error, RunError) as error:
-        raise BadInput(f"cannot read the module {path}: {error}", _REMEDY) from error
-    return data
+    except OSError as error:
+        raise BadInput(f"cannot read the module {path}: {error.strerror}", _REMEDY) from error
+    return unpack(data, _LARGEST, f"the module {path}", _REMEDY)
 
 
 class ModuleImage:

@@ -6,9 +6,7 @@ tree, and the kernel's own ``make modules_prepare``.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import lzma
 import os
 import re
 import shutil
@@ -23,6 +21,7 @@ from kpatch.kernel.buildroot import Toolchain
 from kpatch.kernel.cache import locked, read_json, write_json
 from kpatch.kernel.compiler import Compiler
 from kpatch.kernel.config import KernelConfig
+from kpatch.kernel.packed import unpack
 from kpatch.kernel.release import KernelFiles
 from kpatch.log import logger
 from kpatch.run import run
@@ -34,6 +33,9 @@ Step = Callable[[str], AbstractContextManager[None]]
 
 _FORMAT = 1
 """Part of the cache key: change it when what lies in a kernel's directory changes."""
+
+_LARGEST_SYMVERS = 1 << 28
+"""Bytes; those of distribution kernels have 2 MB."""
 
 _NEEDED_BYTES = 3 << 30
 """An unpacked 6.x tree takes 1.5 GB; its archive and the objects come on top."""
@@ -258,18 +260,8 @@ def _pretend_rust(tree: PreparedTree) -> None:
 
 
 def _read_symvers(source: Path) -> bytes:
-    try:
-        if source.suffix == ".gz":
-            data = gzip.decompress(source.read_bytes())
-        elif source.suffix == ".xz":
-            data = lzma.decompress(source.read_bytes())
-        elif source.suffix in (".zst", ".bz2"):
-            tool = "zstd" if source.suffix == ".zst" else "bzip2"
-            data = run([tool, "-dc", source]).stdout.encode()
-        else:
-            data = source.read_bytes()
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
-        raise BadInput(f"{source} is damaged: {error}", "install the headers package again") from error
+    remedy = "install the headers package again"
+    data = unpack(source.read_bytes(), _LARGEST_SYMVERS, str(source), remedy)
     if data.count(b"\t") < 3:
         raise BadInput(f"{source} is no Module.symvers", "take the file of the kernel's headers package")
     return data

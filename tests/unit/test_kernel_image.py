@@ -17,6 +17,7 @@ from kpatch.errors import BadInput
 from kpatch.kernel import payload
 from kpatch.kernel.image import KernelImage
 from kpatch.kernel.notes import build_id
+from kpatch.kernel.packed import unpack
 from kpatch.kernel.symbols import load_symbols
 from tests.unit import fake_kernel as fake
 
@@ -93,6 +94,15 @@ def test_a_payload_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypat
     for packer in ("xz", "lzma", "bzip2", "gzip"):
         with pytest.raises(BadInput, match="unpacks to more than"):
             KernelImage.read(_file(tmp_path, fake.bzimage(b"", PACKERS[packer]())))
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_what_unpacks_to_more_than_it_may_is_cut_off(packer: str) -> None:
+    packed = PACKERS[packer]()
+    packed = packed[:-4] if packer in ("zstd", "lz4", "lzo") else packed
+    assert unpack(packed, len(KERNEL), "x", "y") == KERNEL
+    with pytest.raises(BadInput, match="x: it unpacks to more than 4096 bytes"):
+        unpack(packed, 4096, "x", "y")
 
 
 def test_other_machines_and_other_files_are_told(tmp_path: Path) -> None:
