@@ -15,11 +15,23 @@
 /* How long a callback may keep a module from being loaded. */
 #define KP_CALLBACK_LIMIT	(10 * HZ)
 
-/* Whose callback is running. */
-static const char *kp_callback_of;
+/* Whether a callback is running, and whose: a copy, for the patch may go meanwhile. */
+static bool kp_in_callback;
+static char kp_callback_of[MODULE_NAME_LEN];
 
 typedef int (*kp_pre_fn)(struct kpatch_object *object);
 typedef void (*kp_fn)(struct kpatch_object *object);
+
+static void kp_callback_begins(const struct kp_object *object)
+{
+	strscpy(kp_callback_of, object->patch->mod->name, sizeof(kp_callback_of));
+	WRITE_ONCE(kp_in_callback, true);
+}
+
+static void kp_callback_ends(void)
+{
+	WRITE_ONCE(kp_in_callback, false);
+}
 
 static bool kp_is_for(const struct kpatch_patch_callback *callback, const struct kp_object *object)
 {
@@ -33,11 +45,11 @@ static void kp_call(struct kp_object *object, enum kpatch_callback_kind kind)
 
 	if (!object->prepared)
 		return;
-	WRITE_ONCE(kp_callback_of, object->patch->mod->name);
+	kp_callback_begins(object);
 	for (each = api->callbacks[kind]; each < api->callbacks_end[kind]; each++)
 		if (kp_is_for(each, object))
 			((kp_fn)(unsigned long)each->fn)(&object->api);
-	WRITE_ONCE(kp_callback_of, NULL);
+	kp_callback_ends();
 }
 
 int kp_pre_patch(struct kp_object *object)
@@ -50,9 +62,9 @@ int kp_pre_patch(struct kp_object *object)
 	     each < api->callbacks_end[KPATCH_PRE_PATCH]; each++) {
 		if (!kp_is_for(each, object))
 			continue;
-		WRITE_ONCE(kp_callback_of, object->patch->mod->name);
+		kp_callback_begins(object);
 		err = ((kp_pre_fn)(unsigned long)each->fn)(&object->api);
-		WRITE_ONCE(kp_callback_of, NULL);
+		kp_callback_ends();
 		if (err) {
 			kp_refuse_reason("pre_patch callback for %s returned %d",
 					 object->api.name, err);
@@ -92,11 +104,11 @@ int kp_lock_for_module(const struct module *mod)
 	unsigned long end = jiffies + KP_CALLBACK_LIMIT;
 
 	while (!mutex_trylock(&kp_mutex)) {
-		if (!READ_ONCE(kp_callback_of)) {
+		if (!READ_ONCE(kp_in_callback)) {
 			end = jiffies + KP_CALLBACK_LIMIT;
 		} else if (time_after(jiffies, end)) {
-			pr_err("module %s is refused (error %d): a callback of a patch does not end, does it load that module?\n",
-			       mod->name, -EDEADLK);
+			pr_err("module %s is refused (error %d): a callback of %s does not end, does it load that module?\n",
+			       mod->name, -EDEADLK, kp_callback_of);
 			return -EDEADLK;
 		}
 		msleep(20);

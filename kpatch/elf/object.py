@@ -249,20 +249,6 @@ class ElfObject:
 
         return serialize(self)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the object beside ``path``, then rename it there. Raises OSError."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                file.write(self.to_bytes())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
 
 def _damaged(what: str, why: str) -> BadInput:
     return BadInput(f"{what}: {why}", "the file is damaged or not an object of the kernel build: build it again")

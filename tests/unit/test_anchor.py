@@ -45,7 +45,7 @@ def test_linked_against_the_export_alone_it_is_what_full_knowledge_gives(
     names = ("exported", "hidden", "counter", "twin")
     expected = _link(tmp_path / "patch.o", tmp_path / "expected", **{name: match.addresses[name] for name in names})
     result = anchor_object(patch, tiny.exports, tiny.symbols, match)
-    patch.write(tmp_path / "anchored.o")
+    (tmp_path / "anchored.o").write_bytes(patch.to_bytes())
     assert _link(tmp_path / "anchored.o", tmp_path / "linked", exported=match.addresses["exported"]) == expected
     assert {symbol.name for symbol in ElfObject.read(tmp_path / "anchored.o").symbols if symbol.is_undefined} == {
         "exported"

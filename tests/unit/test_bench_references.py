@@ -58,7 +58,7 @@ def _check(patched: Path, spoil: Callable[[ElfObject], None] = lambda obj: None)
     module = _module(patched)
     spoil(module)
     path = patched.with_name("kpatch-test.ko")
-    module.write(path)
+    path.write_bytes(module.to_bytes())
     return check_module(path, [patched], SYMBOLS)
 
 

@@ -82,7 +82,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_module_without_references_into_modules_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "patch.ko"
-    ElfObject(c.EM_X86_64).write(path)
+    path.write_bytes(ElfObject(c.EM_X86_64).to_bytes())
     with open(path, "ab") as file:
         file.write(b"appended")
     before = path.read_bytes()

@@ -163,7 +163,7 @@ def test_intermediate_code_is_no_object(monkeypatch: pytest.MonkeyPatch, tmp_pat
     """``gcc -flto`` leaves an object without functions: it differs in nothing that could be compared."""
     slim = ElfObject.read(CHANGED.object("patched"))
     slim.add_symbol(Symbol("__gnu_lto_slim", slim.sections[0], bind=STB_GLOBAL, type=STT_OBJECT))
-    slim.write(tmp_path / "slim.o")
+    (tmp_path / "slim.o").write_bytes(slim.to_bytes())
     assert _run(monkeypatch, CHANGED.object("original"), tmp_path / "slim.o", "-o", tmp_path / "out.o") == 1
 
 

@@ -275,7 +275,7 @@ def test_fragments_are_whole(item: Item) -> None:
 @each_changed
 def test_binutils_accept_the_out_object(item: Item, tmp_path: Path) -> None:
     path = tmp_path / "out.o"
-    _out(item).write(path)
+    path.write_bytes(_out(item).to_bytes())
     commands: list[list[str | Path]] = [["readelf", "-aW", path], ["ld", "-r", "-o", tmp_path / "linked.o", path]]
     for command in commands:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

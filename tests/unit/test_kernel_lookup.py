@@ -96,7 +96,7 @@ def test_namesakes_in_a_module_count_in_the_order_of_its_symbol_table(tmp_path: 
         text = Section(f".text.{file}", flags=c.SHF_ALLOC | c.SHF_EXECINSTR, data=bytes(64))
         module.sections.append(text)
         module.add_symbol(Symbol("init", text, offset, 4, type=c.STT_FUNC))
-    module.write(tmp_path / "a.ko")
+    (tmp_path / "a.ko").write_bytes(module.to_bytes())
     listings = read_listing(tmp_path / "a.ko", "a")
     assert find_all(["init"], _object("two.c", "init"), listings) == ({"init": Found(0, 2)}, [])
 
@@ -133,7 +133,8 @@ def test_text_of_readelf(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("ld"), reason="needs binutils")
 def test_a_linked_image_is_read_with_its_source_files(tmp_path: Path) -> None:
     for file in ("one.c", "two.c"):
-        _object(file, "init", f"only_in_{file[:3]}").write(tmp_path / f"{file}.o")
+        made = _object(file, "init", f"only_in_{file[:3]}")
+        (tmp_path / f"{file}.o").write_bytes(made.to_bytes())
     command = ["ld", "-e", "0", "-Ttext=0xffffffff81000000", "-o", "vmlinux", "two.c.o", "one.c.o"]
     subprocess.run(command, cwd=tmp_path, check=True)
     listings = read_listing(tmp_path / "vmlinux", "vmlinux")
