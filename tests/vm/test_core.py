@@ -29,6 +29,18 @@ disable() { echo 0 > $S/kpatch_$1/enabled || fail "disable $1"; }
 state() { s=$(cat $S/kpatch_$1/state); [ $s = $2 ] || fail "$1 is $s, not $2"; }
 refused() { insmod kpatch-$1.ko 2>/dev/null && fail "$1 was loaded"; echo "== $1"; cat $S/last_refusal; }
 seen() { cat /sys/module/caller/parameters/$1; }
+# Command $1 with its n-th step failing, for n from 1 until none does; $2 looks at what each failure leaves.
+try() {
+    n=0
+    while n=$((n + 1)); do
+        echo $n > /sys/module/kpatch/parameters/fail_step
+        if $1 2>/dev/null; then break; fi
+        echo 0 > /sys/module/kpatch/parameters/fail_step
+        echo "$1 $n: $(sed -n 's/^errno: //p' $S/last_refusal)"; $2
+        [ $n -lt 100 ] || fail "it never works"
+    done
+    echo 0 > /sys/module/kpatch/parameters/fail_step
+}
 insmod ${CORE:-kpatch}.ko || exit 1
 """
 
@@ -237,18 +249,6 @@ def test_every_step_that_fails_leaves_the_kernel_as_it_was(target: Target) -> No
     """The n-th step that can fail does so, and all after it, for n from 1 until nothing fails; disabling alike."""
     script = """
         load top; expect 4444
-        try() {
-            n=0
-            while n=$((n + 1)); do
-                echo $n > $F
-                if $1 2>/dev/null; then break; fi
-                echo 0 > $F
-                echo "$1 $n: $(sed -n 's/^errno: //p' $S/last_refusal)"; $2
-                [ $n -lt 100 ] || fail "it never works"
-            done
-            echo 0 > $F
-        }
-        F=/sys/module/kpatch/parameters/fail_step
         insmod_two() { insmod kpatch-two.ko; }
         as_before() { expect 4444; state top enabled; [ -e $S/kpatch_two ] && fail "left in sysfs"; true; }
         try insmod_two as_before; expect 2222; state top replaced; enable top

@@ -221,18 +221,6 @@ def test_every_step_that_fails_leaves_module_and_patch_as_they_were(
     target: Target, modules: Mapping[str, Path]
 ) -> None:
     script = """
-        F=/sys/module/kpatch/parameters/fail_step
-        try() {
-            n=0
-            while n=$((n + 1)); do
-                echo $n > $F
-                if $1 2>/dev/null; then break; fi
-                echo 0 > $F
-                echo "$1 $n: $(sed -n 's/^errno: //p' $S/last_refusal)"; $2
-                [ $n -lt 100 ] || fail "it never works"
-            done
-            echo 0 > $F
-        }
         insmod_target() { insmod late_target.ko; }
         patch one; patch two
         no_target() { lsmod | grep -q late_target && fail "it is there"; patched one 0; patched two 0; true; }
