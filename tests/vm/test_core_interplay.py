@@ -55,7 +55,8 @@ def test_bpf_on_a_patched_function(target: Target, fentry: Path) -> None:
     """
     out = boot(target, script, files={"m/fentry": fentry}).out
     assert "first: ops, direct\n" in out
-    assert "direct: refused 16\n" in out
+    # EBUSY; EINVAL where BPF asks update_ftrace_direct_add(), as in 7.2
+    assert re.search(r"^direct: refused (16|22)$", out, re.M), out
 
 
 def test_livepatch_beside(target: Target) -> None:
@@ -118,7 +119,7 @@ def test_force_takes_what_is_in_use(target: Target) -> None:
 def test_nobody_is_named_twice(target: Target) -> None:
     """A task that slept in the function, ran, and sleeps in it again on another CPU is one task."""
     script = """
-        insmod chaincaller.ko; load chain-one
+        insmod chaincaller.ko; until insmod kpatch-chain-one.ko; do :; done 2>/dev/null
         for n in $(seq 60); do
             if echo $((n % 2)) > $S/kpatch_chain_one/enabled; then continue; fi
             grep '^blocker' $S/last_refusal | cut -f1 | sort | uniq -d | grep . && fail "named twice"
