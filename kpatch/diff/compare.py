@@ -11,10 +11,11 @@ from kpatch.elf.object import Section
 
 __all__ = ["Comparer", "Twins"]
 
-#: Where objects of a section keep a line number: offset of 4 bytes, bits (linux/dynamic_debug.h, linux/codetag.h)
+#: Where objects of a section keep a line number: offset, bits (linux/dynamic_debug.h, linux/codetag.h)
 _LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_tags": (4, 0xFFFFFFFF)}
-_SANITIZER_LINE = (8, 0xFFFFFFFF)
-"""Of ``struct source_location``, with which all that -fsanitize writes begins (lib/ubsan.h)."""
+_SANITIZER_PLACES = (".Lubsan_data", ".L__unnamed_", ".LASANLOC", ".L___asan_gen_")
+_SANITIZER_LINE = (8, 0xFFFFFFFFFFFFFFFF)
+"""Line and column behind the file's name: what UBSAN and KASAN tell begins so (lib/ubsan.h, mm/kasan/kasan.h)."""
 
 #: what a checked memcpy() warns with: ``__stringify(__LINE__)`` at its end (linux/fortify-string.h)
 _FORTIFY_LINE = re.compile(rb'(field "[^"]*" at [^":]+:)\d+\0$')
@@ -178,10 +179,14 @@ def _says_same(a: object, b: object) -> bool:
 
 def _without_line(entity: Entity, body: Body) -> Body:
     """``body`` of an object, the line number in it cleared."""
-    sanitizer = entity.name.startswith(".Lubsan_data")
+    names_file = bool(body.refs) and body.refs[0][0] == 0
+    sanitizer = names_file and entity.name.startswith(_SANITIZER_PLACES)
     field = _SANITIZER_LINE if sanitizer else _LINE_FIELDS.get(entity.section.name)
-    if field is None or len(body.data) < field[0] + 4:
+    if field is None:
         return body
     offset, mask = field
-    word = int.from_bytes(body.data[offset : offset + 4], "little") & ~mask
-    return Body(body.data[:offset] + word.to_bytes(4, "little") + body.data[offset + 4 :], body.refs)
+    stop = offset + (mask.bit_length() + 7) // 8
+    if len(body.data) < stop:
+        return body
+    word = int.from_bytes(body.data[offset:stop], "little") & ~mask
+    return Body(body.data[:offset] + word.to_bytes(stop - offset, "little") + body.data[stop:], body.refs)

@@ -109,14 +109,15 @@ def _is_empty(symbol: Symbol) -> bool:
     return symbol.type == c.STT_OBJECT and not symbol.size
 
 
-_SANITIZER_DATA = re.compile(r"\.data\.(\.Lubsan_(?:data|type))(\d+)$")
+#: UBSAN's checks, KASAN's variables; the rest of the name is the compiler's label
+_SANITIZER_DATA = re.compile(r"\.data\.(?=\.Lubsan_|\.L__unnamed_|\.LASAN)|\.rodata\.(?=\.L___asan_gen_)")
 
 
 def _sanitizer_data(obj: ElfObject) -> list[Symbol]:
-    """What -fsanitize has written to tell where a check stands: one nameless object per section, named here."""
+    """What -fsanitize has written to tell where things stand: one nameless object per section, named here."""
     found = ((_SANITIZER_DATA.match(section.name), section) for section in obj.sections)
     return [
-        Symbol(f"{match[1]}.{match[2]}", section, 0, section.size, c.STB_LOCAL, c.STT_OBJECT)
+        Symbol(section.name[match.end() :], section, 0, section.size, c.STB_LOCAL, c.STT_OBJECT)
         for match, section in found
         if match
     ]

@@ -23,6 +23,8 @@ __all__ = [
 _NUMBERS = re.compile(r"\.\d+(?=\.|$)")
 # 7.2 writes "_" before the number; the one of __BTF_ID__func__foo__12 has a line in it (linux/btf_ids.h)
 _UNIQUE = re.compile(r"(.*?__UNIQUE_ID_.*?|__BTF_ID__\w+?__)_?\d+$")
+# labels of clang's constants and of what -fsanitize writes, as the names of sections end with them
+_LABEL = re.compile(r"(\.L(?:__unnamed_|ubsan_data|ubsan_type|ASAN|ASANLOC))\d+$")
 _CHILD = re.compile(r"^(.+?)\.(?:part|cold)(?:\.|$)")
 _COLD = re.compile(r"\.cold(?:\.\d+)?$")
 _PREFIXES = ("__pfx_", "__cfi_")
@@ -61,7 +63,7 @@ _HOLDS_OBJECTS = (
 
 def base_name(name: str) -> str:
     """``name`` without the numbers that compilers give: ``foo.isra.0.cold`` -> ``foo.isra.cold``."""
-    plain = _NUMBERS.sub("", name) if "." in name else name
+    plain = _LABEL.sub(r"\1", _NUMBERS.sub("", name)) if "." in name else name
     unique = _UNIQUE.match(plain)
     return unique.group(1) if unique else plain
 
