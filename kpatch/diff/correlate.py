@@ -64,7 +64,7 @@ def _groups(entities: Iterable[Entity], taken: dict[Entity, Entity]) -> dict[str
 
 
 def _pair_numbered_functions(original: View, patched: View, twins: Twins) -> None:
-    """Pair ``foo.constprop.1`` and the like: a lone pair, else equal code, else equal names.
+    """Pair ``foo.constprop.1`` and the like: a lone pair, else equal code, else equal names, else what is left.
 
     A wrong choice makes more functions count as changed, never fewer: a caller is unchanged
     only if it calls the twin of what it called.
@@ -72,16 +72,25 @@ def _pair_numbered_functions(original: View, patched: View, twins: Twins) -> Non
     rest = _groups(original.functions, twins.patched)
     for base, ours in _groups(patched.functions, twins.original).items():
         theirs = rest.get(base, [])
-        if len(ours) == len(theirs) == 1:
-            twins.pair(theirs[0], ours[0])
-            continue
+        _pair_lone(theirs, ours, twins)
         for same in (_same_shape, lambda a, b: a.name == b.name):
-            for entity in [entity for entity in ours if entity not in twins.original]:
-                free = [other for other in theirs if other not in twins.patched]
-                match = [other for other in free if same(other, entity)]
+            for entity in _free(ours, twins.original):
+                match = [other for other in _free(theirs, twins.patched) if same(other, entity)]
                 if len(match) == 1:
                     twins.pair(match[0], entity)
         _pair_in_order(theirs, ours, twins)
+        _pair_lone(theirs, ours, twins)
+
+
+def _free(entities: list[Entity], taken: dict[Entity, Entity]) -> list[Entity]:
+    return [entity for entity in entities if entity not in taken]
+
+
+def _pair_lone(theirs: list[Entity], ours: list[Entity], twins: Twins) -> None:
+    """Pair what is left, when it is one on each side."""
+    originals, patcheds = _free(theirs, twins.patched), _free(ours, twins.original)
+    if len(originals) == len(patcheds) == 1:
+        twins.pair(originals[0], patcheds[0])
 
 
 def _pair_in_order(theirs: list[Entity], ours: list[Entity], twins: Twins) -> None:
