@@ -107,6 +107,9 @@ class Machine:
     is_branch: Callable[[bytes, int], bool]
     #: (code, field) -> whether the field is the base of a table that a register indexes
     is_indexed: Callable[[bytes, int], bool]
+    #: (code, start of the function, field) -> what the field is: ``direct``, the place that an instruction reads or
+    #: writes; ``indexed``, that besides what registers hold; ``address``, a value
+    addressing: Callable[[bytes, int, int], str]
 
     #: (code, offset of a constant that is loaded into a register) -> offset of the instruction, another one of
     #: the same length that loads a variable instead, offset of its place-relative field; None: it does not load

@@ -65,6 +65,11 @@ _SYNTAX = Syntax(
     ),
 )
 
+# Operands as capstone writes them: a memory operand, a register in it that is not the place itself, a number at the end
+_MEMORY = re.compile(r"\[([^\]]*)\]")
+_REGISTER = re.compile(r"\b(?!rip\b|eip\b)[er]\w+")
+_NUMBER = re.compile(r"(?:^|, )-?(?:0x[0-9a-f]+|\d+)$")
+
 # Opcodes whose ModRM operand is followed by an immediate, by map; the value tells its size:
 # 1 byte, or 4 bytes (2 with an operand size prefix).  Intel SDM volume 2, appendix A.
 _IMM_ONE_BYTE = {0x69: 4, 0x6B: 1, 0x80: 1, 0x81: 4, 0x83: 1, 0xC0: 1, 0xC1: 1, 0xC6: 1, 0xC7: 4, 0xF6: 1, 0xF7: 4}
@@ -122,6 +127,20 @@ def is_indexed(code: bytes, field: int) -> bool:
     return field >= 2 and code[field - 1] & 7 == 5 and code[field - 2] & 0xC7 == 4
 
 
+def addressing(code: bytes, start: int, field: int) -> str:
+    """What the 32 bit field at ``field`` is to its instruction (Intel syntax: ``[rip + 4]``, ``[rax*8 - 4]``, ``4``)."""
+    from kpatch.arch.decode import disassemble
+
+    for offset, size, mnemonic, operands in disassemble(_SYNTAX.engine, code, start):
+        if offset <= field < offset + size:
+            memory = _MEMORY.search(operands)
+            is_immediate = field + 4 == offset + size and _NUMBER.search(operands)  # it is what an instruction ends with
+            if memory is None or mnemonic == "lea" or is_immediate:
+                return "address"
+            return "indexed" if _REGISTER.search(memory[1]) else "direct"
+    return "address"
+
+
 X86_64: Final = Machine(
     name="x86_64",
     e_machine=EM_X86_64,
@@ -150,5 +169,6 @@ X86_64: Final = Machine(
     pc_bias=pc_bias,
     is_branch=is_branch,
     is_indexed=is_indexed,
+    addressing=addressing,
     load_instead=load_instead,
 )

@@ -15,6 +15,7 @@ from kpatch.diff.compare import Comparer
 from kpatch.diff.entries import Entries
 from kpatch.diff.model import Entity, Ref, View
 from kpatch.diff.names import is_cold_child, is_filled_when_linked, is_init_section
+from kpatch.diff.neighbours import other_meaning
 from kpatch.diff.outobject import Copied, OutObject
 from kpatch.diff.result import DiffResult
 from kpatch.diff.running import Running, has_landing_pad
@@ -200,10 +201,24 @@ class Inclusion:
                 continue
             ref = self.view.ref(section, reloc, start)
             bias = 0 if ref.kind == "ext" else self.view.bias(section, reloc, start)
+            self._check_neighbours(copied, reloc, ref)
             symbol, offset = self._place_of(section, reloc.offset, ref)
             out.relocs.append(Reloc(at + reloc.offset - start, reloc.type, symbol, offset - bias))
         if section.is_text and len(self.view.in_section.get(section, ())) > 1:
             self._relocate_hidden_branches(copied)
+
+    def _check_neighbours(self, copied: Copied, reloc: Reloc, ref: Ref) -> None:
+        other = other_meaning(self.view, self.comparer.twins, copied, reloc, ref)
+        if other is not None:
+            assert isinstance(ref.target, Entity)
+            self.result.refuse(
+                "ambiguous-reference",
+                ref.target.name,
+                ref.target.section.name,
+                f"a reference to {ref.target.name} may as well mean {other.name}, which lies beside it only in the "
+                "patched object",
+                "leave variables of this section as they are: give a new one no section, or make it global",
+            )
 
     def _relocate_hidden_branches(self, copied: Copied) -> None:
         """Long branches that the assembler resolved may lead to other sections now."""

@@ -40,6 +40,7 @@ POINTS: dict[str, dict[str, str]] = {
     "comparison": {
         "strings": "strings by their contents",
         "section-symbol": "a section symbol plus an offset",
+        "neighbours": "a section symbol plus an offset where one variable ends and the next begins",
         "line-warn": "the line of WARN() and BUG()",
         "line-printk": "the line in a message",
         "line-might-sleep": "the line that might_sleep() tells",

@@ -180,10 +180,10 @@ def test_included_code_means_what_the_patched_code_means(item: Item) -> None:
     result = item.diff()
     meaning = _Meaning(item, result)
     by_name = {entity.name: entity for entity in meaning.patched.functions}
-    by_base = {base_name(entity.name): entity for entity in meaning.patched.functions}
+    by_base = {(base_name(entity.name), entity.size): entity for entity in meaning.patched.functions}
     found = 0
     for function in meaning.out.functions:
-        theirs = by_name.get(function.name) or by_base[base_name(function.name)]
+        theirs = by_name.get(function.name) or by_base[base_name(function.name), function.size]
         meaning.same_function(function, theirs)
         found += 1
     assert found >= len([f for f in result.changed_functions if f.symbol])
