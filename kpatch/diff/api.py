@@ -73,7 +73,7 @@ def _diff(
     wishes = read_wishes(p)
     twins, ambiguous = correlate(o, p)
     comparer = Comparer(SpecialTables(o), SpecialTables(p), twins)
-    users = Users(o), Users(p)
+    users = Users(comparer.tables[0]), Users(comparer.tables[1])
     constants, refusals = find_changed_data(comparer, users[1], wishes.ignored_sections)
     comparer.changed_constants = constants
     refusals += check_registrations(comparer, wishes.ignored_sections)

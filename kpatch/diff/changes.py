@@ -10,7 +10,7 @@ from kpatch.diff.lines import moved_lines, only_lines_differ
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import is_cold_child, is_init_section, is_never_called_through, parent_name
 from kpatch.diff.result import Refusal
-from kpatch.diff.special import SpecialTables
+from kpatch.diff.special import Entry, SpecialTables
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
@@ -20,7 +20,9 @@ __all__ = ["Changes", "Users", "find_changes", "has_profiling_call", "is_constan
 class Users:
     """Who refers to what in one object."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, tables: SpecialTables) -> None:
+        self._tables = tables
+        view = tables.view
         #: functions that call or jump to an entity's start
         self.branches: dict[Entity, set[Entity]] = defaultdict(set)
         #: the unlikely halves that a function jumps to
@@ -37,6 +39,8 @@ class Users:
             body = view.readable(function)
             if body is not None:
                 self._read_function(view, function, body)
+            for entry in tables.entries_of(function):
+                self._join_targets(view, function, view.body(entry.section, entry.start, entry.stop), entry)
         for section in view.obj.sections:
             if section.flags & c.SHF_ALLOC and not view.machine.special(section.name):
                 self._read_rest(view, section)
@@ -44,8 +48,8 @@ class Users:
     def _read_function(self, view: View, function: Entity, body: Body) -> None:
         for at, _, ref in body.refs:
             target = ref.target
-            if isinstance(target, Section) and not view.machine.gives_meaning_to(target.name):
-                self._join_table(view, function, target, ref.offset)
+            if isinstance(target, Section):
+                self._join_place(view, function, target, ref.offset)
             if ref.kind == "ext" and not view.machine.is_branch(body.data, at):
                 self.foreign_pointers.add(str(target))
             if not isinstance(target, Entity):
@@ -67,13 +71,26 @@ class Users:
             self.joined[one].add(other)
             self.joined[other].add(one)
 
-    def _join_table(self, view: View, function: Entity, table: Section, offset: int) -> None:
-        """A jump table leads its function into the middle of others (``foo.cold``)."""
-        for _, _, ref in view.body(table, *view.pieces.piece(table, offset)).refs:
-            if not isinstance(ref.target, Entity) or not ref.target.is_function:
-                continue
-            if ref.offset or is_cold_child(ref.target.name):
-                self._join(function, ref.target)
+    def _join_place(self, view: View, function: Entity, section: Section, offset: int) -> None:
+        """A jump table leads its function into the middle of others (``foo.cold``), and so does a code fragment."""
+        if section.name in view.machine.fragment_sections:
+            self._join_targets(view, function, view.body(section, *self._tables.fragment(section, offset)))
+        elif not view.machine.special(section.name):
+            self._join_targets(view, function, view.body(section, *view.pieces.piece(section, offset)))
+
+    def _join_targets(self, view: View, function: Entity, body: Body, entry: Entry | None = None) -> None:
+        """What a table or an ``entry`` of ``function`` (jump label, exception) leads to, other than by a call."""
+        todo, seen = [body], {id(body)}
+        while todo:
+            for at, _, ref in todo.pop().refs:
+                target = ref.target
+                if isinstance(target, Section) and target.name in view.machine.fragment_sections:
+                    fragment = view.body(target, *self._tables.blob(entry, at, target, ref.offset))
+                    todo += [fragment] * (id(fragment) not in seen)
+                    seen.add(id(fragment))
+                elif isinstance(target, Entity) and target.is_function and (ref.offset or is_cold_child(target.name)):
+                    self._join(function, target)
+            entry = None  # what a fragment leads to, it says itself
 
     def _join_labels(self, view: View, function: Entity, table: Entity) -> None:
         """So does a table of labels (``goto *table[n]``)."""

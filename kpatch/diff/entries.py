@@ -8,7 +8,7 @@ from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, View
 from kpatch.diff.outobject import OutObject
 from kpatch.diff.result import DiffResult
-from kpatch.diff.special import Entry, SpecialTables, blob_size
+from kpatch.diff.special import Entry, SpecialTables
 from kpatch.elf.object import Reloc, Section, Symbol
 from kpatch.errors import Unpatchable
 
@@ -75,8 +75,7 @@ class Entries:
         """Where the copy of the code fragment ``target+offset`` is that ``section+field`` refers to."""
         entry = self.tables.entry_at(section, field)
         slot = field - entry.start if entry is not None else 0
-        size = blob_size(entry, slot) if entry is not None and slot in entry.special.blobs else None
-        start, stop = self.tables.fragment(target, offset) if size is None else (offset, offset + size)
+        start, stop = self.tables.blob(entry, slot, target, offset)
         out, at = self._fragment(target, start, stop)
         assert out.symbol is not None
         return out.symbol, at + offset - start

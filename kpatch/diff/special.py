@@ -135,6 +135,11 @@ class SpecialTables:
         stop = starts[number + 1] if number + 1 < len(starts) else section.size
         return start, stop
 
+    def blob(self, entry: Entry | None, slot: int, section: Section, offset: int) -> tuple[int, int]:
+        """Start and end of the code fragment ``section+offset``, which ``slot`` of ``entry`` leads to."""
+        size = blob_size(entry, slot) if entry is not None and slot in entry.special.blobs else None
+        return self.fragment(section, offset) if size is None else (offset, offset + size)
+
 
 def blob_size(entry: Entry, slot: int) -> int | None:
     """Bytes of the code fragment that ``slot`` of ``entry`` leads to; None when nothing tells."""
