@@ -66,6 +66,8 @@ _SYNTAX = Syntax(
 )
 
 # Operands as capstone writes them: a memory operand, a register in it that is not the place itself, a number at the end
+
+# Operands as capstone writes them: a memory operand, a register in it besides the place itself, a number at the end
 _MEMORY = re.compile(r"\[([^\]]*)\]")
 _REGISTER = re.compile(r"\b(?!rip\b|eip\b)[er]\w+")
 _NUMBER = re.compile(r"(?:^|, )-?(?:0x[0-9a-f]+|\d+)$")
@@ -128,13 +130,14 @@ def is_indexed(code: bytes, field: int) -> bool:
 
 
 def addressing(code: bytes, start: int, field: int) -> str:
-    """What the 32 bit field at ``field`` is to its instruction (Intel syntax: ``[rip + 4]``, ``[rax*8 - 4]``, ``4``)."""
+    """What the 32 bit field at ``field`` is to its instruction: ``[rip + 4]``, ``[rax*8 - 4]``, ``4`` (Intel syntax)."""
     from kpatch.arch.decode import disassemble
 
     for offset, size, mnemonic, operands in disassemble(_SYNTAX.engine, code, start):
         if offset <= field < offset + size:
             memory = _MEMORY.search(operands)
-            is_immediate = field + 4 == offset + size and _NUMBER.search(operands)  # it is what an instruction ends with
+            # an instruction ends with its immediate
+            is_immediate = field + 4 == offset + size and _NUMBER.search(operands)
             if memory is None or mnemonic == "lea" or is_immediate:
                 return "address"
             return "indexed" if _REGISTER.search(memory[1]) else "direct"

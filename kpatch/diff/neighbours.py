@@ -20,14 +20,14 @@ _SCALAR = 8
 
 
 def other_meaning(view: View, twins: Twins, copied: Copied, reloc: Reloc, ref: Ref) -> Entity | None:
-    """The object that ``reloc``, in code or data that is copied, may mean as well as ``ref``, when that would differ."""
+    """The object that ``reloc``, in code or data that is ``copied``, may mean besides ``ref``; None if all is the same."""
     target = ref.target
     if not isinstance(target, Entity) or target.is_function or reloc.symbol in view.of_symbol:
         return None
     neighbours = view.in_section[target.section]
     if len(neighbours) == 1:
         return None
-    section, start, stop, _, _ = copied
+    section, start = copied.section, copied.start
     addressing = view.machine.addressing(section.data, start, reloc.offset) if section.is_text else "address"
     if addressing == "direct":
         return None
