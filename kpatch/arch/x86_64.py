@@ -130,7 +130,7 @@ def is_indexed(code: bytes, field: int) -> bool:
 
 
 def addressing(code: bytes, start: int, field: int) -> str:
-    """What the 32 bit field at ``field`` is to its instruction: ``[rip + 4]``, ``[rax*8 - 4]``, ``4`` (Intel syntax)."""
+    """What the 32 bit field at ``field`` is to its instruction (``[rip + 4]``, ``[rax*8 - 4]``, ``4``)."""
     from kpatch.arch.decode import disassemble
 
     for offset, size, mnemonic, operands in disassemble(_SYNTAX.engine, code, start):

@@ -20,7 +20,7 @@ _SCALAR = 8
 
 
 def other_meaning(view: View, twins: Twins, copied: Copied, reloc: Reloc, ref: Ref) -> Entity | None:
-    """The object that ``reloc``, in code or data that is ``copied``, may mean besides ``ref``; None if all is the same."""
+    """The object that ``reloc`` of what is copied may mean besides ``ref``; None if it is all one."""
     target = ref.target
     if not isinstance(target, Entity) or target.is_function or reloc.symbol in view.of_symbol:
         return None
