@@ -261,14 +261,18 @@ class View:
         offset = symbol.value + reloc.addend + self.bias(section, reloc, start)
         entity = self.of_symbol.get(symbol)
         if entity is None or entity.section is not target:
+            if target.is_string and symbol.type != c.STT_SECTION:
+                self._check_inside(target, symbol.value, offset)
             indexed = section.is_text and self.machine.is_indexed(section.data, reloc.offset)
             return self._ref_into(target, offset, indexed)
         return Ref("entity", entity, offset - entity.start)
 
     def bias(self, section: Section, reloc: Reloc, start: int) -> int:
-        """Bytes between the field and the point that the processor counts from."""
-        if not section.is_text or reloc.type not in self.machine.pc_relative:
+        """Bytes between the field and the point that the processor counts from, or jumps count from in a table."""
+        if reloc.type not in self.machine.pc_relative:
             return 0
+        if not section.is_text:
+            return self.pieces.table_start(section, reloc) - reloc.offset
         if self.machine.width.get(reloc.type) != 4:
             return self.machine.width.get(reloc.type, 0)
         try:
@@ -288,6 +292,13 @@ class View:
         if entity is None or (not section.is_text and self.pieces.is_nameless(section, offset, indexed)):
             return Ref("place", section, offset)
         return Ref("entity", entity, offset - entity.start)
+
+    def _check_inside(self, section: Section, start: int, offset: int) -> None:
+        """What lies behind the string at ``start`` is another one, or nothing: a copy has something else there."""
+        if offset >= start + len(self._string_at(section, start)):
+            raise Unpatchable(
+                f"a reference leads to the end of a string in {section.name}", "make the string a static const array"
+            )
 
     @staticmethod
     def _string_at(section: Section, offset: int) -> bytes:

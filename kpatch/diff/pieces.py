@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from kpatch.elf import const as c
-from kpatch.elf.object import Section
+from kpatch.elf.object import Reloc, Section
 
 if TYPE_CHECKING:
     from kpatch.diff.model import View
@@ -53,6 +53,18 @@ class Pieces:
         number = bisect_right(starts, offset)
         following = starts[number] if number < len(starts) else section.size
         return offset, min(following, gap[1])
+
+    def table_start(self, section: Section, reloc: Reloc) -> int:
+        """Where the table of jumps begins that ``reloc`` belongs to: distances in it count from there (``-fPIC``).
+
+        Its own place, when it belongs to none.
+        """
+        target = reloc.symbol.section
+        if target is None or not target.is_text or not section.name.startswith(".rodata"):
+            return reloc.offset
+        starts = self._references(section)
+        number = bisect_right(starts, reloc.offset)
+        return starts[number - 1] if number else reloc.offset
 
     def _gap(self, section: Section, offset: int) -> tuple[int, int] | None:
         """The range without symbols that ``offset`` lies in or begins."""
