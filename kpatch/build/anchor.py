@@ -26,6 +26,7 @@ __all__ = [
     "ModuleSymbol",
     "anchor_object",
     "drop_unused",
+    "is_absent",
     "is_for_patches",
     "locate",
     "undefined_symbols",
@@ -64,9 +65,9 @@ class ModuleSymbol:
 class Anchored:
     """What became of the undefined symbols of one object.
 
-    ``kept``: exported ones, left to the module loader; ``namespaces`` that the module must import
-    for them; ``modules`` (other than vmlinux) that export some of them.  ``in_modules``: symbols of
-    modules that the core looks up when the module is there.
+    ``kept``: exported ones and weak ones that the kernel lacks, left to the module loader; ``namespaces``
+    that the module must import for them; ``modules`` (other than vmlinux) that export some of them.
+    ``in_modules``: symbols of modules that the core looks up when the module is there.
     """
 
     anchored: list[AnchoredSymbol] = field(default_factory=list)
@@ -152,6 +153,9 @@ def anchor_object(
         if export and _is_meant(export, symbols, match):
             result.keep(export)
             continue
+        if is_absent(symbol, symbols, match):
+            result.kept.append(symbol.name)
+            continue
         found = locate(symbol.name, symbols, match)
         if isinstance(found, str):
             failures.append(found)
@@ -175,6 +179,12 @@ def undefined_symbols(obj: ElfObject, provided: Collection[str]) -> dict[Symbol,
             if reloc.symbol in found:
                 found[reloc.symbol].append((section, reloc))
     return found
+
+
+def is_absent(symbol: Symbol, symbols: SymbolTable, match: Match | None = None) -> bool:
+    """Whether ``symbol`` is a weak reference to what this kernel lacks: the module loader makes it 0, as the linker."""
+    address = match.addresses.get(symbol.name) if match else None
+    return symbol.bind == c.STB_WEAK and not address and not symbols.named(symbol.name)
 
 
 def is_for_patches(export: Export) -> bool:

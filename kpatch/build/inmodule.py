@@ -15,6 +15,7 @@ from kpatch.build.anchor import (
     Anchorer,
     ModuleSymbol,
     drop_unused,
+    is_absent,
     is_for_patches,
     locate,
     undefined_symbols,
@@ -88,6 +89,8 @@ class ModuleCode:
                 result.in_modules.append(found)
             elif found is None and export and is_for_patches(export):
                 result.keep(export)
+            elif found is None and is_absent(symbol, self.symbols):
+                result.kept.append(name)
             else:
                 address = found or locate(name, self.symbols, None)
                 if isinstance(address, str):

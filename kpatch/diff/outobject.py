@@ -26,6 +26,7 @@ class OutObject:
 
     def __init__(self, source: ElfObject) -> None:
         self.elf = ElfObject(source.machine, source.order, source.flags, source.osabi)
+        self._weak = {symbol.name for symbol in source.symbols if symbol.is_undefined and symbol.bind == c.STB_WEAK}
         self._copies: dict[tuple[Section, int], Section] = {}
         #: sections that grow, by name, with their contents
         self._growing: dict[str, tuple[Section, bytearray]] = {}
@@ -90,10 +91,11 @@ class OutObject:
     # -- symbols ----------------------------------------------------------------------------
 
     def undefined(self, name: str) -> Symbol:
-        """The reference to ``name`` of the running kernel."""
+        """The reference to ``name`` of the running kernel; a weak one may lead nowhere."""
         symbol = self._undefined.get(name)
         if symbol is None:
-            symbol = self._undefined[name] = self.elf.add_symbol(Symbol(name, bind=c.STB_GLOBAL))
+            bind = c.STB_WEAK if name in self._weak else c.STB_GLOBAL
+            symbol = self._undefined[name] = self.elf.add_symbol(Symbol(name, bind=bind))
         return symbol
 
     def absolute(self, value: int) -> Symbol:

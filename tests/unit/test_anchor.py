@@ -67,6 +67,17 @@ def test_names_that_shipped_code_does_not_tell_are_refused_all_at_once(tiny: tin
     assert "hidden" not in caught.value.message.replace("hidden_function", "") and caught.value.hint
 
 
+def test_a_weak_reference_to_nothing_stays_one(tiny: tiny_kernel.Tiny, tmp_path: Path) -> None:
+    source = "extern int lacking(int) __attribute__((weak)), hidden_function(int *) __attribute__((weak));\n"
+    source += "int patched(int n) { return (lacking ? lacking(n) : 1) + (hidden_function ? 2 : 3); }\n"
+    patch = tiny_kernel.compile_object(source, tmp_path / "patch.o")
+    linked_to_nothing = Match(addresses={"lacking": 0})
+    result = anchor_object(patch, tiny.exports, tiny.symbols, linked_to_nothing)
+    assert result.kept == ["lacking"] and [symbol.name for symbol in result.anchored] == ["hidden_function"]
+    left = [symbol for symbol in patch.symbols if symbol.is_undefined and symbol.name]
+    assert [(symbol.name, symbol.bind) for symbol in left] == [("lacking", 2), ("exported", 1)]
+
+
 def test_provided_symbols_and_namespaces(tiny: tiny_kernel.Tiny, tmp_path: Path) -> None:
     patch = tiny_kernel.compile_object(PATCH, tmp_path / "patch.o")
     exports = Exports([SPACED, Export("hidden", 0, "vmlinux", False, ""), Export("twin", 0, "net/a-b", False, "")])

@@ -271,6 +271,14 @@ def test_fragments_are_whole(item: Item) -> None:
     assert (replacements.size if replacements else 0) == total
 
 
+@each_changed
+def test_what_need_not_be_there_still_need_not(item: Item) -> None:
+    weak = {symbol.name for symbol in item.read()[1].symbols if symbol.is_undefined and symbol.bind == c.STB_WEAK}
+    for symbol in _out(item).symbols:
+        if symbol.is_undefined and symbol.name:
+            assert (symbol.bind == c.STB_WEAK) == (symbol.name in weak), symbol.name
+
+
 @pytest.mark.skipif(not shutil.which("readelf") or not shutil.which("ld"), reason="needs binutils")
 @each_changed
 def test_binutils_accept_the_out_object(item: Item, tmp_path: Path) -> None:
