@@ -182,7 +182,7 @@ def undefined_symbols(obj: ElfObject, provided: Collection[str]) -> dict[Symbol,
 
 
 def is_absent(symbol: Symbol, symbols: SymbolTable, match: Match | None = None) -> bool:
-    """Whether ``symbol`` is a weak reference to what this kernel lacks: the module loader makes it 0, as the linker."""
+    """Whether ``symbol`` is a weak reference to what this kernel lacks: the loader makes it 0, as the linker."""
     address = match.addresses.get(symbol.name) if match else None
     return symbol.bind == c.STB_WEAK and not address and not symbols.named(symbol.name)
 
