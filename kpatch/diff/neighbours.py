@@ -36,7 +36,7 @@ def other_meaning(view: View, twins: Twins, copied: Copied, reloc: Reloc, ref: R
     other = None
     if ref.offset == 0 and number and neighbours[number - 1].end == target.start:
         before = neighbours[number - 1]
-        other = before if odd or _is_walked(view, copied, before) else None
+        other = before if odd or (_is_walked(view, copied, before) and not _is_only_one(view, target)) else None
     elif (odd and ref.offset) or ref.offset >= target.size:
         other = neighbours[number + 1] if number + 1 < len(neighbours) else None
     return other if other is not None and not _keep_their_distance(twins, target, other) else None
@@ -46,6 +46,13 @@ def _is_walked(view: View, copied: Copied, table: Entity) -> bool:
     """Whether the code or data around uses ``table``, too, which may be an array."""
     refs = view.body(copied.section, copied.start, copied.stop).refs
     return table.size > _SCALAR and any(ref.target is table for _, _, ref in refs)
+
+
+def _is_only_one(view: View, target: Entity) -> bool:
+    """Whether nothing else refers to ``target``: no compiler keeps a local variable that nothing refers to."""
+    bodies = (view.readable(entity) for entity in (*view.functions, *view.objects))
+    found = sum(ref.target is target for body in bodies if body is not None for _, _, ref in body.refs)
+    return target.is_local and found == 1
 
 
 def _keep_their_distance(twins: Twins, a: Entity, b: Entity) -> bool:

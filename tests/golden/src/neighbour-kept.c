@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The end of a table is where another variable begins, in the running kernel as well: either means the same place.
- * A new variable behind them may be meant by its own name only.
+ * New variables behind them are meant where nothing else can be.
  *
  * shows: neighbours
  * status: changed
  * changed: f
- * data: limit
+ * data: limit more
  */
 #include "kernel.h"
 
@@ -20,8 +20,9 @@
 void walk(ulong *from, ulong *to);
 
 static ulong table[16] __read_mostly = { 1, 2, 3 };
-static ulong behind __read_mostly = 5;
+static ulong behind[2] __read_mostly = { 5 };
 #ifdef PATCHED
+static ulong more[2] __read_mostly;
 static ulong limit __read_mostly = 77;
 #endif
 
@@ -29,8 +30,8 @@ void f(int n)
 {
 #ifdef PATCHED
 	if (n > READ_ONCE(limit))
-		return;
+		walk(more, more + n);
 #endif
 	walk(table, table + 16);
-	sink2(n, &behind);
+	sink2(n, behind);
 }
