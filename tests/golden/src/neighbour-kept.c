@@ -30,7 +30,7 @@ void f(int n)
 {
 #ifdef PATCHED
 	if (n > READ_ONCE(limit))
-		walk(more, more + n);
+		sink2(n, more);
 #endif
 	walk(table, table + 16);
 	sink2(n, behind);
