@@ -65,11 +65,8 @@ _SYNTAX = Syntax(
     ),
 )
 
-# Operands as capstone writes them: a memory operand, a register in it that is not the place itself, a number at the end
-
-# Operands as capstone writes them: a memory operand, a register in it besides the place itself, a number at the end
+# Operands as capstone writes them: a memory operand, a number at the end
 _MEMORY = re.compile(r"\[([^\]]*)\]")
-_REGISTER = re.compile(r"\b(?!rip\b|eip\b)[er]\w+")
 _NUMBER = re.compile(r"(?:^|, )-?(?:0x[0-9a-f]+|\d+)$")
 
 # Opcodes whose ModRM operand is followed by an immediate, by map; the value tells its size:
@@ -131,16 +128,14 @@ def is_indexed(code: bytes, field: int) -> bool:
 
 def addressing(code: bytes, start: int, field: int) -> str:
     """What the 32 bit field at ``field`` is to its instruction (``[rip + 4]``, ``[rax*8 - 4]``, ``4``)."""
-    from kpatch.arch.decode import disassemble
-
-    for offset, size, mnemonic, operands in disassemble(_SYNTAX.engine, code, start):
+    for offset, size, mnemonic, operands in X86_64.disassemble(code, start):
         if offset <= field < offset + size:
             memory = _MEMORY.search(operands)
             # an instruction ends with its immediate
             is_immediate = field + 4 == offset + size and _NUMBER.search(operands)
             if memory is None or mnemonic == "lea" or is_immediate:
                 return "address"
-            return "indexed" if _REGISTER.search(memory[1]) else "direct"
+            return "indexed" if _SYNTAX.register.search(memory[1]) else "direct"
     return "address"
 
 
