@@ -111,6 +111,7 @@ def _pair_in_order(theirs: list[Entity], ours: list[Entity], twins: Twins) -> No
 
 
 def _same_shape(a: Entity, b: Entity) -> bool:
+    """Whether the same bytes stand in both; where they lead is not asked."""
     return a.section.data[a.start : a.end] == b.section.data[b.start : b.end]
 
 
@@ -120,13 +121,17 @@ def _numbered(entities: Iterable[Entity], taken: dict[Entity, Entity]) -> dict[E
 
 
 def _pair_static_locals(original: View, patched: View, twins: Twins) -> None:
-    """Pair static locals by the code and data that refer to them, until nothing more is found."""
+    """Pair static locals by the code and data that refer to them, until nothing more is found.
+
+    First those that begin with the same value: code may have come to use another one of that name.
+    """
     pairs = [(a, b) for b, a in twins.original.items()]
     while pairs:
         ours, theirs = _numbered(patched.objects, twins.original), _numbered(original.objects, twins.patched)
         if not ours or not theirs:
             return
-        found = _agreed(_evidence(original, patched, pairs, theirs, ours))
+        votes = _evidence(original, patched, pairs, theirs, ours)
+        found = _agreed({(a, b) for a, b in votes if _same_shape(a, b)}) or _agreed(votes)
         for a, b in found:
             twins.pair(a, b)
         if not found:
