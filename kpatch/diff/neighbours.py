@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from kpatch.diff.compare import Twins
 from kpatch.diff.model import Entity, Ref, View
+from kpatch.diff.names import is_not_identity
 from kpatch.diff.outobject import Copied
 from kpatch.elf.object import Reloc
 
@@ -44,8 +45,10 @@ def other_meaning(view: View, twins: Twins, copied: Copied, reloc: Reloc, ref: R
 
 def _is_walked(view: View, copied: Copied, table: Entity) -> bool:
     """Whether the code or data around uses ``table``, too, which may be an array."""
+    if table.size <= _SCALAR or is_not_identity(table.name):
+        return False
     refs = view.body(copied.section, copied.start, copied.stop).refs
-    return table.size > _SCALAR and any(ref.target is table for _, _, ref in refs)
+    return any(ref.target is table for _, _, ref in refs)
 
 
 def _is_only_one(view: View, target: Entity) -> bool:
