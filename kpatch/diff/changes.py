@@ -40,7 +40,8 @@ class Users:
             if body is not None:
                 self._read_function(view, function, body)
             for entry in tables.entries_of(function):
-                self._join_targets(view, function, view.body(entry.section, entry.start, entry.stop), entry)
+                if not entry.special.derived:  # those name places only
+                    self._join_targets(view, function, view.body(entry.section, entry.start, entry.stop), entry)
         for section in view.obj.sections:
             if section.flags & c.SHF_ALLOC and not view.machine.special(section.name):
                 self._read_rest(view, section)

@@ -272,7 +272,7 @@ class View:
         if reloc.type not in self.machine.pc_relative:
             return 0
         if not section.is_text:
-            return self.pieces.table_start(section, reloc) - reloc.offset
+            return self.pieces.table_start(section, reloc) - reloc.offset if section.name.startswith(".rodata") else 0
         if self.machine.width.get(reloc.type) != 4:
             return self.machine.width.get(reloc.type, 0)
         try:

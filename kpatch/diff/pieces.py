@@ -60,7 +60,7 @@ class Pieces:
         Its own place, when it belongs to none.
         """
         target = reloc.symbol.section
-        if target is None or not target.is_text or not section.name.startswith(".rodata"):
+        if target is None or not target.is_text:
             return reloc.offset
         starts = self._references(section)
         number = bisect_right(starts, reloc.offset)
