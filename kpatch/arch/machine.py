@@ -52,11 +52,17 @@ class Syntax:
     branch: re.Pattern[str]
     #: of whatever leaves the straight line: these and returns
     leaves: re.Pattern[str]
+    #: of jumps that are always taken
+    jumps: frozenset[str]
     #: of what fills gaps: it does nothing, or is never reached
     fillers: frozenset[str]
     #: of what loads a constant or an address into a register
     loads: frozenset[str]
-    #: operands of a load of a constant: register, number
+    #: of what puts an argument on the stack
+    pushes: frozenset[str]
+    #: mnemonic and operands of what takes from the stack
+    pops: re.Pattern[str]
+    #: operands of a load or push of a constant: register or nothing, number
     immediate: re.Pattern[str]
     #: any register, in operands
     register: re.Pattern[str]

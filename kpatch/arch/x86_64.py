@@ -56,9 +56,12 @@ _SYNTAX = Syntax(
     engine=("CS_ARCH_X86", "CS_MODE_64"),
     branch=re.compile(r"j\w+|call"),
     leaves=re.compile(r"(?:bnd |notrack |repz? )?(?:j\w+|call|ret)"),
+    jumps=frozenset({"jmp"}),
     fillers=frozenset({"nop", "data16 nop", "int3"}),
     loads=frozenset({"mov", "movabs", "lea"}),
-    immediate=re.compile(r"(e\w\w?|r\d+d), (0x[0-9a-f]+|\d+)"),
+    pushes=frozenset({"push"}),
+    pops=re.compile(r"pop .*|\w+ rsp, .*"),
+    immediate=re.compile(r"(?:(e\w\w?|r\d+d), )?(0x[0-9a-f]+|\d+)"),
     register=re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b"),
     arguments=tuple(
         map(frozenset, (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9")))

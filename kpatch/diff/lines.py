@@ -10,6 +10,7 @@ just as much.  Everything else is a change: then too much is replaced, never too
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from kpatch.arch.machine import Instruction, Syntax
 from kpatch.diff.compare import Comparer
@@ -50,6 +51,8 @@ _CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])"
 _SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
 _FILE = re.compile(rb"\w\.[ch](?:\0|:%)")
 _NAME = re.compile(rb"[A-Za-z_]\w*\0")
+#: the operand of a jump within the function
+_PLACE = re.compile(r"0x[0-9a-f]+|\d+")
 _LINE_MAX = 1 << 20
 
 
@@ -90,8 +93,8 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int])
 
 
 def _immediate_move(syntax: Syntax, x: Instruction, y: Instruction) -> int:
-    """By how much the constant that is loaded into a register differs; 0 when it is anything else."""
-    if x[:3] != y[:3] or x[2] not in syntax.loads:
+    """By how much the constant that is loaded into a register or pushed differs; 0 when it is anything else."""
+    if x[:3] != y[:3] or x[2] not in syntax.loads | syntax.pushes:
         return 0
     a, b = syntax.immediate.fullmatch(x[3]), syntax.immediate.fullmatch(y[3])
     if not a or not b or a.group(1) != b.group(1):
@@ -102,24 +105,22 @@ def _immediate_move(syntax: Syntax, x: Instruction, y: Instruction) -> int:
 
 def _is_line(place: _Function, number: int, moved: bool) -> bool:
     """Whether instruction ``number`` loads the line that the next call is told."""
-    call = place.next_call(number)
-    name = place.callee(call) if call is not None else ""
-    if call is None or not name:
-        return False
-    argument = place.argument(number)
-    if argument is None or any(place.argument(at) == argument for at in range(number + 1, call)):
+    way = place.way(number)
+    name = place.callee(way[-1]) if way else ""
+    argument = place.argument(way[:-1]) if name else None
+    if argument is None:
         return False
     if name in _LINE_ARGUMENT:
         return argument == _LINE_ARGUMENT[name]
     if name in _LINE_IN_ONE_OF:
         return moved and argument in _LINE_IN_ONE_OF[name]
-    loaded = place.loaded(call)
+    loaded = place.loaded(way[:-1])
     before = loaded.get(argument - 1)
     if name.startswith(_BEHIND_FUNCTION):
         return before is not None and (_names_place(before, place.name) or _is_name(before))
     if name not in _FORMAT_ARGUMENT:
-        is_file = before is not None and _is_file(before) and (moved or place.is_own_file(before))
-        return is_file and not any(_is_format(ref) for ref in loaded.values())
+        told = before is not None and (_names_place(before, place.name) if moved else place.is_own_file(before))
+        return told and not any(_is_format(ref) for ref in loaded.values())
     text = loaded.get(_FORMAT_ARGUMENT[name])
     if text is None or not (moved or any(ref is not None and _names_place(ref, place.name) for ref in (before, text))):
         return False
@@ -136,10 +137,24 @@ class _Function:
         self._refs = refs
         self._code = code
 
-    def next_call(self, number: int) -> int | None:
-        """The next instruction behind ``number`` that leaves the straight line."""
-        behind = range(number + 1, len(self._code))
-        return next((at for at in behind if self._syntax.leaves.fullmatch(self._code[at][2])), None)
+    def way(self, number: int) -> list[int]:
+        """The instructions from ``number`` to the next call or branch, both included; empty when nothing ends it.
+
+        A jump that is always taken is followed: clang lets several places share one call.
+        """
+        way, at = [number], number + 1
+        for _ in self._code:
+            if at >= len(self._code):
+                break
+            offset, _, mnemonic, operands = self._code[at]
+            if not self._syntax.leaves.fullmatch(mnemonic):
+                way.append(at)
+                at += 1
+            elif mnemonic in self._syntax.jumps and offset + 1 not in self._refs and _PLACE.fullmatch(operands):
+                at = bisect_left(self._code, (int(operands, 0), 0, "", ""))
+            else:
+                return [*way, at]
+        return []
 
     def callee(self, call: int) -> str:
         """The name of the function that instruction ``call`` calls, here or elsewhere; empty when it is none."""
@@ -148,21 +163,38 @@ class _Function:
             return ""
         return target.target.name if isinstance(target.target, Entity) else str(target.target) * (target.kind == "ext")
 
-    def argument(self, number: int) -> int | None:
+    def argument(self, steps: list[int]) -> int | None:
+        """Which argument of the call behind ``steps`` the first of them sets, from 0; None when none."""
+        first, *rest = steps
+        if self._pushes(first):
+            moved = any(self._syntax.pops.fullmatch(" ".join(self._code[at][2:])) for at in rest)
+            return None if moved else len(self._syntax.arguments) + sum(map(self._pushes, rest))
+        argument = self._register(first)
+        return None if any(self._register(at) == argument for at in rest) else argument
+
+    def _pushes(self, number: int) -> bool:
+        return self._code[number][2] in self._syntax.pushes
+
+    def _register(self, number: int) -> int | None:
         """Which argument's register instruction ``number`` writes, from 0."""
         register = self._code[number][3].partition(",")[0]
         return next((at for at, names in enumerate(self._syntax.arguments) if register in names), None)
 
-    def loaded(self, call: int) -> dict[int, Ref]:
-        """What addresses the argument registers of ``call`` hold, as far as the code right before it tells."""
+    def loaded(self, steps: list[int]) -> dict[int, Ref]:
+        """What addresses the arguments of the call behind ``steps`` are, as far as these and the code right before tell."""
+        start = steps[0]
+        while start and not self._syntax.leaves.fullmatch(self._code[start - 1][2]):
+            start -= 1
         loaded: dict[int, Ref] = {}
-        for number in reversed(range(call)):
+        pushed = 0
+        for number in reversed([*range(start, steps[0]), *steps]):
             offset, size, mnemonic, _ = self._code[number]
-            if self._syntax.leaves.fullmatch(mnemonic):
-                break
-            argument = self.argument(number)
+            argument = self._register(number) if mnemonic in self._syntax.loads else None
+            if self._pushes(number):
+                argument = len(self._syntax.arguments) + pushed
+                pushed += 1
             ref = next((self._refs[at] for at in range(offset, offset + size) if at in self._refs), None)
-            if argument is not None and ref is not None and mnemonic in self._syntax.loads:
+            if argument is not None and ref is not None:
                 loaded.setdefault(argument, ref)
         return loaded
 
@@ -172,11 +204,6 @@ class _Function:
             isinstance(ref.target, bytes)
             and ref.target[:-1].decode("utf-8", "replace").rpartition("/")[2] in self._files
         )
-
-
-def _is_file(ref: Ref) -> bool:
-    """Whether it can be ``__FILE__`` by itself: as an argument, the line follows it (``xfs_error_report()``)."""
-    return isinstance(ref.target, bytes) and ref.kind == "str" and ref.target.endswith((b".c\0", b".h\0"))
 
 
 def _is_name(ref: Ref) -> bool:
