@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from kpatch.diff.model import Body, Entity, Ref, View
-from kpatch.diff.names import base_name
+from kpatch.diff.names import base_name, is_filled_when_linked
 from kpatch.diff.special import Entry, SpecialTables, blob_size
+from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
 __all__ = ["Comparer", "Twins"]
@@ -54,7 +55,7 @@ class Comparer:
         if a.kind != b.kind or a.offset != b.offset:
             if a.kind == b.kind == "place":
                 return self._same_place(a, b)
-            return False
+            return {a.kind, b.kind} == {"entity", "place"} and self._same_merged(a, b)
         if a.kind == "entity":
             assert isinstance(a.target, Entity) and isinstance(b.target, Entity)
             return self._same_entity(a.target, b.target) and self._same_behind(a, b)
@@ -87,6 +88,11 @@ class Comparer:
         if not self.o.pieces.follows(one.section, one.end) or not self.p.pieces.follows(other.section, other.end):
             return True
         return self._same_place(Ref("place", one.section, one.end), Ref("place", other.section, other.end))
+
+    def _same_merged(self, a: Ref, b: Ref) -> bool:
+        """Whether a text or table of numbers has a name on one side only: clang keeps one of two equal constants."""
+        one, other = _constant(self.o, a), _constant(self.p, b)
+        return bool(one) and one == other
 
     def _same_place(self, a: Ref, b: Ref) -> bool:
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
@@ -167,6 +173,23 @@ class Comparer:
             return self._same_place(a, b)
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
         return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)
+
+
+def _constant(view: View, ref: Ref) -> tuple[int, bytes] | None:
+    """Where a reference leads to in a constant without relocations, and what that holds; None when it is none."""
+    if isinstance(ref.target, Entity):
+        section, start, stop = ref.target.section, ref.target.start, ref.target.end
+        offset, local = ref.offset, ref.target.is_local and not ref.target.is_function
+    elif isinstance(ref.target, Section) and not view.machine.gives_meaning_to(ref.target.name):
+        section, local = ref.target, not ref.target.is_text
+        start, stop = view.pieces.piece(section, ref.offset)
+        offset = ref.offset - start
+    else:
+        return None
+    if not local or section.flags & c.SHF_WRITE or is_filled_when_linked(section.name):
+        return None
+    body = view.body(section, start, stop)
+    return None if body.refs or not body.data else (offset, body.data)
 
 
 def _says_same(a: object, b: object) -> bool:
