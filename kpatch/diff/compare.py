@@ -55,7 +55,7 @@ class Comparer:
         if a.kind != b.kind or a.offset != b.offset:
             if a.kind == b.kind == "place":
                 return self._same_place(a, b)
-            return {a.kind, b.kind} == {"entity", "place"} and self._same_merged(a, b)
+            return a.kind != b.kind and self._same_merged(a, b)
         if a.kind == "entity":
             assert isinstance(a.target, Entity) and isinstance(b.target, Entity)
             return self._same_entity(a.target, b.target) and self._same_behind(a, b)
@@ -90,9 +90,13 @@ class Comparer:
         return self._same_place(Ref("place", one.section, one.end), Ref("place", other.section, other.end))
 
     def _same_merged(self, a: Ref, b: Ref) -> bool:
-        """Whether a text or table of numbers has a name on one side only: clang keeps one of two equal constants."""
+        """Whether both lead to equal constants of other kinds: clang keeps one of two equal ones, named or not."""
         one, other = _constant(self.o, a), _constant(self.p, b)
-        return bool(one) and one == other
+        if one is None or other is None:
+            return False
+        if "str" in (a.kind, b.kind):
+            return one[1] == other[1]
+        return one == other
 
     def _same_place(self, a: Ref, b: Ref) -> bool:
         assert isinstance(a.target, Section) and isinstance(b.target, Section)
@@ -175,21 +179,22 @@ class Comparer:
         return self._same_fragment(a.target, a.offset, a.offset + size, b.target, b.offset, b.offset + size)
 
 
-def _constant(view: View, ref: Ref) -> tuple[int, bytes] | None:
-    """Where a reference leads to in a constant without relocations, and what that holds; None when it is none."""
-    if isinstance(ref.target, Entity):
+def _constant(view: View, ref: Ref) -> tuple[bytes, bytes] | None:
+    """What a constant without relocations holds, before and behind the place in it that ``ref`` leads to."""
+    if isinstance(ref.target, bytes) and ref.kind == "str":
+        return b"", ref.target
+    if isinstance(ref.target, Entity) and ref.target.is_local and not ref.target.is_function:
         section, start, stop = ref.target.section, ref.target.start, ref.target.end
-        offset, local = ref.offset, ref.target.is_local and not ref.target.is_function
+        at = start + ref.offset
     elif isinstance(ref.target, Section) and not view.machine.gives_meaning_to(ref.target.name):
-        section, local = ref.target, not ref.target.is_text
-        start, stop = view.pieces.piece(section, ref.offset)
-        offset = ref.offset - start
+        section, at = ref.target, ref.offset
+        start, stop = view.pieces.piece(section, at)
     else:
         return None
-    if not local or section.flags & c.SHF_WRITE or is_filled_when_linked(section.name):
+    if section.is_text or section.flags & c.SHF_WRITE or is_filled_when_linked(section.name) or not start <= at < stop:
         return None
     body = view.body(section, start, stop)
-    return None if body.refs or not body.data else (offset, body.data)
+    return None if body.refs else (body.data[: at - start], body.data[at - start :])
 
 
 def _says_same(a: object, b: object) -> bool:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * clang keeps one of two equal constants: a named text, to which data points, becomes nameless (str__signal__trace_system_name).
+ * clang keeps one of two equal constants: a text that data points to loses its name (str__signal__trace_system_name).
  *
  * shows: clang-unnamed
  * status: changed
