@@ -181,7 +181,7 @@ class _Function:
         return next((at for at, names in enumerate(self._syntax.arguments) if register in names), None)
 
     def loaded(self, steps: list[int]) -> dict[int, Ref]:
-        """What addresses the arguments of the call behind ``steps`` are, as far as these and the code right before tell."""
+        """What addresses the call behind ``steps`` is told, as far as these and what stands before them say."""
         start = steps[0]
         while start and not self._syntax.leaves.fullmatch(self._code[start - 1][2]):
             start -= 1

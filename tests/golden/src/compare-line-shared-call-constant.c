@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two places share one call that is told no line, and one of the numbers changes.
+ * Two places share one call that is told no line, and a number changes.
  *
  * shows: line-might-sleep
  * status: changed
