@@ -124,7 +124,7 @@ def _is_line(place: _Function, number: int, moved: bool) -> bool:
     text = loaded.get(_FORMAT_ARGUMENT[name])
     if text is None or not (moved or any(ref is not None and _names_place(ref, place.name) for ref in (before, text))):
         return False
-    return _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1)
+    return _is_told_as_line(text, argument - _FORMAT_ARGUMENT[name] - 1, moved)
 
 
 class _Function:
@@ -222,8 +222,11 @@ def _names_place(ref: Ref, function: str) -> bool:
     return ref.kind == "entity" and "__func__" in getattr(ref.target, "name", "")
 
 
-def _is_told_as_line(text: Ref, value: int) -> bool:
-    """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number."""
+def _is_told_as_line(text: Ref, value: int, moved: bool) -> bool:
+    """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number.
+
+    ``%s: %d`` may as well print any other number: there other lines must have moved by as much.
+    """
     if text.kind != "str" or not isinstance(text.target, bytes) or b"*" in text.target:
         return False
     conversions = [match for match in _CONVERSION.finditer(text.target) if match.group(1) != b"%"]
@@ -233,4 +236,4 @@ def _is_told_as_line(text: Ref, value: int) -> bool:
     between = text.target[start : conversions[value].start()]
     if _SAYS_LINE.search(between):
         return value > 0 or b"ine" in between or bool(_FILE.search(text.target))
-    return value > 0 and conversions[value - 1].group(1) == b"s" and not between.strip(b" :,-")
+    return moved and value > 0 and conversions[value - 1].group(1) == b"s" and not between.strip(b" :,-")
