@@ -4,9 +4,8 @@ Three modules call them: caller.ko with preemption off and in a timer's interrup
 chaincaller.ko in chains in which a task sleeps or is preempted. They count what no caller may ever see: parts of two
 versions, or an answer that is none's.
 
-What takes time is not the switches but grace periods, several to a switch (docs/results.md). So the callers call as
-fast as they can for a few milliseconds, then sleep for two jiffies: the virtual machine has one thread for all its
-CPUs, and whoever never sleeps keeps the others waiting, too.
+The callers call as fast as they can for a few milliseconds, then sleep for two jiffies: the virtual machine has one
+thread for all its CPUs, and whoever never sleeps keeps the others waiting, too.
 """
 
 from __future__ import annotations
