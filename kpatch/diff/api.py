@@ -12,7 +12,7 @@ from kpatch.arch.machine import Machine
 from kpatch.arch.registry import machine_of
 from kpatch.diff.aliases import check_aliases
 from kpatch.diff.author import Wishes, read_wishes
-from kpatch.diff.changes import Changes, Users, find_changes
+from kpatch.diff.changes import Changes, find_changes
 from kpatch.diff.compare import Comparer
 from kpatch.diff.correlate import correlate
 from kpatch.diff.data import check_registrations, find_changed_data
@@ -24,6 +24,7 @@ from kpatch.diff.modinfo import carry_namespaces
 from kpatch.diff.prototypes import check_prototypes
 from kpatch.diff.result import ChangedFunction, DiffResult, Refusal
 from kpatch.diff.special import SpecialTables
+from kpatch.diff.users import Users
 from kpatch.elf.object import ElfObject, Symbol
 from kpatch.errors import BadInput, Unpatchable
 

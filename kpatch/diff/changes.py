@@ -2,124 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from kpatch.diff.compare import Comparer
 from kpatch.diff.lines import moved_lines, only_lines_differ
-from kpatch.diff.model import Body, Entity, Ref, View
-from kpatch.diff.names import is_cold_child, is_init_section, is_never_called_through, parent_name
+from kpatch.diff.model import Entity
+from kpatch.diff.names import is_cold_child, is_init_section, parent_name
 from kpatch.diff.result import Refusal
-from kpatch.diff.special import Entry, SpecialTables
-from kpatch.elf import const as c
-from kpatch.elf.object import Section
+from kpatch.diff.special import SpecialTables
+from kpatch.diff.users import Users
 
-__all__ = ["Changes", "Users", "find_changes", "has_profiling_call", "is_constant_table", "labels_in"]
-
-
-class Users:
-    """Who refers to what in one object."""
-
-    def __init__(self, tables: SpecialTables) -> None:
-        self._tables = tables
-        view = tables.view
-        #: functions that call or jump to an entity's start
-        self.branches: dict[Entity, set[Entity]] = defaultdict(set)
-        #: the unlikely halves that a function jumps to
-        self.cold_callees: dict[Entity, set[Entity]] = defaultdict(set)
-        #: functions that hold its address
-        self.pointers: dict[Entity, set[Entity]] = defaultdict(set)
-        #: whether data or a code fragment refers to it
-        self.elsewhere: set[Entity] = set()
-        #: symbols of other objects whose address code or data holds
-        self.foreign_pointers: set[str] = set()
-        #: functions joined by jumps into each other's middle: they can only change together
-        self.joined: dict[Entity, set[Entity]] = defaultdict(set)
-        for function in view.functions:
-            body = view.readable(function)
-            if body is not None:
-                self._read_function(view, function, body)
-            for entry in tables.entries_of(function):
-                if not entry.special.derived:  # those name places only
-                    self._join_targets(view, function, view.body(entry.section, entry.start, entry.stop), entry)
-        for section in view.obj.sections:
-            if section.flags & c.SHF_ALLOC and not view.machine.special(section.name):
-                self._read_rest(view, section)
-
-    def _read_function(self, view: View, function: Entity, body: Body) -> None:
-        for at, _, ref in body.refs:
-            target = ref.target
-            if isinstance(target, Section):
-                self._join_place(view, function, target, ref.offset)
-            if ref.kind == "ext" and not view.machine.is_branch(body.data, at):
-                self.foreign_pointers.add(str(target))
-            if not isinstance(target, Entity):
-                continue
-            if not target.is_function:
-                self.pointers[target].add(function)
-                self._join_labels(view, function, target)
-            elif ref.offset != 0:
-                self._join(function, target)
-            elif view.machine.is_branch(body.data, at):
-                self.branches[target].add(function)
-                if is_cold_child(target.name):
-                    self.cold_callees[function].add(target)
-            else:
-                self.pointers[target].add(function)
-
-    def _join(self, one: Entity, other: Entity) -> None:
-        if one is not other:
-            self.joined[one].add(other)
-            self.joined[other].add(one)
-
-    def _join_place(self, view: View, function: Entity, section: Section, offset: int) -> None:
-        """A jump table leads its function into the middle of others (``foo.cold``), and so does a code fragment."""
-        if section.name in view.machine.fragment_sections:
-            self._join_targets(view, function, view.body(section, *self._tables.fragment(section, offset)))
-        elif not view.machine.special(section.name):
-            self._join_targets(view, function, view.body(section, *view.pieces.piece(section, offset)))
-
-    def _join_targets(self, view: View, function: Entity, body: Body, entry: Entry | None = None) -> None:
-        """What a table or an ``entry`` of ``function`` (jump label, exception) leads to, other than by a call."""
-        todo, seen = [body], {id(body)}
-        while todo:
-            for at, _, ref in todo.pop().refs:
-                target = ref.target
-                if isinstance(target, Section) and target.name in view.machine.fragment_sections:
-                    fragment = view.body(target, *self._tables.blob(entry, at, target, ref.offset))
-                    todo += [fragment] * (id(fragment) not in seen)
-                    seen.add(id(fragment))
-                elif isinstance(target, Entity) and target.is_function and (ref.offset or is_cold_child(target.name)):
-                    self._join(function, target)
-            entry = None  # what a fragment leads to, it says itself
-
-    def _join_labels(self, view: View, function: Entity, table: Entity) -> None:
-        """So does a table of labels (``goto *table[n]``)."""
-        body = view.readable(table)
-        for target in labels_in(body) if body is not None else ():
-            self._join(function, target)
-
-    def _read_rest(self, view: View, section: Section) -> None:
-        if is_never_called_through(section.name) or (section.is_text and view.in_section.get(section)):
-            return
-        for reloc in section.relocs:
-            ref = view.ref(section, reloc)
-            if ref.kind == "ext":
-                self.foreign_pointers.add(str(ref.target))
-            if not isinstance(ref.target, Entity) or (ref.target.is_function and ref.offset):
-                continue
-            if not is_cold_child(ref.target.name):  # only jump tables lead there
-                self.elsewhere.add(ref.target)
-
-    def family(self, function: Entity) -> set[Entity]:
-        """``function`` and all that can only change together with it."""
-        found, todo = {function}, [function]
-        while todo:
-            for other in self.joined.get(todo.pop(), ()):
-                if other not in found:
-                    found.add(other)
-                    todo.append(other)
-        return found
+__all__ = ["Changes", "find_changes"]
 
 
 class Changes:
@@ -135,7 +28,7 @@ class Changes:
         self.refusals: list[Refusal] = []
 
 
-def has_profiling_call(tables: SpecialTables, function: Entity) -> bool:
+def _has_profiling_call(tables: SpecialTables, function: Entity) -> bool:
     """Whether ftrace can hook ``function``: it is listed, or begins with the profiling call."""
     machine = tables.view.machine
     if any(entry.special.name in machine.profiling_tables for entry in tables.entries_of(function)):
@@ -201,7 +94,7 @@ class _Propagation:
             original = self.comparer.twins.original[function]
             if is_init_section(original.section.name):
                 self._refuse("init-code", original)
-            elif not has_profiling_call(self.comparer.tables[0], original):
+            elif not _has_profiling_call(self.comparer.tables[0], original):
                 self._follow_callers(function)
         self._find_gone_parts()
 
@@ -231,7 +124,7 @@ class _Propagation:
         original = self.comparer.twins.original[function]
         reachable = self.users.branches[function] | self.old_users.branches[original]
         joined = any(
-            has_profiling_call(self.comparer.tables[0], self.comparer.twins.original[other])
+            _has_profiling_call(self.comparer.tables[0], self.comparer.twins.original[other])
             for other in self.users.family(function)
             if other in self.comparer.twins.original
         )
@@ -281,29 +174,3 @@ _REASONS = {
         "move the change into a caller that can be traced",
     ),
 }
-
-
-def labels_in(body: Body) -> list[Entity]:
-    """The functions into whose middle the contents of a data object lead."""
-    targets = [ref.target for _, _, ref in body.refs if ref.offset]
-    return [target for target in targets if isinstance(target, Entity) and target.is_function]
-
-
-def is_constant_table(view: View, users: Users, entity: Entity) -> bool:
-    """Whether a changed read-only object can be replaced together with all code that reads it."""
-    if entity.section.flags & c.SHF_WRITE or not entity.is_local:
-        return False
-    body = view.readable(entity)
-    return (
-        body is not None
-        and all(_is_value(ref) for _, _, ref in body.refs)
-        and entity not in users.elsewhere
-        and not any(is_init_section(user.section.name) for user in users.pointers[entity])
-    )
-
-
-def _is_value(ref: Ref) -> bool:
-    """Whether a copy of what ``ref`` leads to is as good: a string, a constant, a label."""
-    if isinstance(ref.target, Entity):
-        return ref.target.is_function and ref.offset != 0
-    return ref.kind in ("str", "const")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpatch.diff.changes import Users, is_constant_table
 from kpatch.diff.compare import Comparer
 from kpatch.diff.exports import PREFIXES as EXPORTS
-from kpatch.diff.model import Entity, View
+from kpatch.diff.model import Entity, Ref, View
 from kpatch.diff.names import base_name, holds_objects, is_init_section
 from kpatch.diff.result import Refusal
+from kpatch.diff.users import Users
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
@@ -67,7 +67,7 @@ def find_changed_data(comparer: Comparer, users: Users, ignored: set[str]) -> tu
             continue
         if not holds_objects(patched.section.name) or _is_same(comparer, original, patched):
             continue
-        if is_constant_table(comparer.p, users, patched) and is_constant_table(comparer.o, users, original):
+        if _is_constant_table(comparer.p, users, patched) and _is_constant_table(comparer.o, users, original):
             constants.add(patched)
         else:
             refusals.append(_changed_data(original, patched))
@@ -177,3 +177,23 @@ def _first_symbol(comparer: Comparer, a: list[Section], b: list[Section]) -> str
 
     old, new = targets(comparer.o, a), targets(comparer.p, b)
     return next(iter(sorted(set(old) ^ set(new))), "")
+
+
+def _is_constant_table(view: View, users: Users, entity: Entity) -> bool:
+    """Whether a changed read-only object can be replaced together with all code that reads it."""
+    if entity.section.flags & c.SHF_WRITE or not entity.is_local:
+        return False
+    body = view.readable(entity)
+    return (
+        body is not None
+        and all(_is_value(ref) for _, _, ref in body.refs)
+        and entity not in users.elsewhere
+        and not any(is_init_section(user.section.name) for user in users.pointers[entity])
+    )
+
+
+def _is_value(ref: Ref) -> bool:
+    """Whether a copy of what ``ref`` leads to is as good: a string, a constant, a label."""
+    if isinstance(ref.target, Entity):
+        return ref.target.is_function and ref.offset != 0
+    return ref.kind in ("str", "const")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kpatch.diff.changes import Changes, Users, labels_in
+from kpatch.diff.changes import Changes
 from kpatch.diff.compare import Comparer
 from kpatch.diff.entries import Entries
 from kpatch.diff.model import Entity, Ref, View
@@ -19,6 +19,7 @@ from kpatch.diff.neighbours import other_meaning
 from kpatch.diff.outobject import Copied, OutObject
 from kpatch.diff.result import DiffResult
 from kpatch.diff.running import Running, has_landing_pad
+from kpatch.diff.users import Users, labels_in
 from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import Unpatchable

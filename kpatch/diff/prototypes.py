@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kpatch.arch.machine import Machine
-from kpatch.diff.changes import Users
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity
 from kpatch.diff.result import Refusal
+from kpatch.diff.users import Users
 
 __all__ = ["check_prototypes"]
 

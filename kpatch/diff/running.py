@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kpatch.arch.machine import Machine
-from kpatch.diff.changes import Users
 from kpatch.diff.model import Entity
 from kpatch.diff.names import is_init_section
 from kpatch.diff.result import DiffResult
 from kpatch.diff.special import SpecialTables
+from kpatch.diff.users import Users
 
 __all__ = ["Running", "has_landing_pad"]
 
