@@ -114,7 +114,7 @@ def _source(version: str) -> Path:
     return cache.entry("sources", version, fetch)
 
 
-def _tree(kernel: StockKernel) -> PreparedTree:
+def prepared_tree(kernel: StockKernel) -> PreparedTree:
     """The source that kpatch-build has prepared."""
     files = find_kernel(kernel.release, kernel.root, Explicit())
     config = KernelConfig.read(files.config)
@@ -181,7 +181,7 @@ def _try_all(kernel: StockKernel, out: Path) -> tuple[Path, list[Outcome], list[
     done = kpatch_build(kernel, "--core", "-o", core, temporary=out)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
-    tree = _tree(kernel)
+    tree = prepared_tree(kernel)
     names, modular = _by_owner(tree, _changed_files(tree.path, newer))
     print(
         f"  of the changed files {len(names)} are built into {kernel.release}, {len(modular)} into modules", flush=True
