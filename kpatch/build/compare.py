@@ -155,8 +155,10 @@ class Comparer:
     def _ends(self, address: int) -> bool:
         """Whether a function may end at ``address``: the next symbol or padding follows."""
         gap = self.symbols.gap(address)
+        if gap == 0:
+            return True
         behind = self.image.read_up_to(address, 16 if gap is None else min(gap, 16))
-        return gap == 0 or is_padding(self.machine, behind)
+        return is_padding(self.machine, behind)
 
     def _target(self, reloc: Reloc, shipped: bytes, address: int, start: int) -> int:
         """The address of ``reloc``'s symbol, from the field in the ``shipped`` bytes at ``address``."""
