@@ -169,7 +169,8 @@ def test_who_is_in_the_way_himself(target: Target) -> None:
         [ -z "$(cat $S/last_refusal)" ] || fail "something was refused"
     """
     result = boot(target, script)
-    assert result.out.startswith("enabling\ndisabling\nenabling\n")
+    # on a slow kernel the worker may be first
+    assert re.match(r"enabl(ing|ed)\ndisabl(ing|ed)\nenabl(ing|ed)\n", result.out), result.out
     assert re.search(r"kpatch_path: insmod \(pid \d+\), who asks for it, is in the way", result.log)
 
 
