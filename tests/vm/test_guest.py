@@ -30,7 +30,7 @@ def test_a_guest_runs_the_stock_kernel_and_answers(image: GuestImage, tmp_path: 
 
         failed = guest.run("echo out; echo err >&2; exit 7", check=False)
         assert (failed.status, failed.stdout, failed.stderr) == (7, "out\n", "err\n")
-        with pytest.raises(GuestError, match="no end after 1 s"):
+        with pytest.raises(GuestError, match=r"no end after \d+ s"):
             guest.run("sleep 60", timeout=1)
         assert guest.run("pgrep -x sleep", check=False).status == 1, "what ran out of time was killed"
 
