@@ -83,7 +83,8 @@ def _diff(
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
-    if not (changes.changed or result.refusals or wishes.callbacks or inclusion.wanted(wanted)):
+    callbacks = any(original.section(section.name) is None for section in wishes.callbacks)
+    if not (changes.changed or result.refusals or callbacks or inclusion.wanted(wanted)):
         return
     result.status = "changed"
     out = inclusion.run(wishes.callbacks, wanted)

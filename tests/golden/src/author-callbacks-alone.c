@@ -4,7 +4,6 @@
  *
  * shows: callbacks
  * status: changed
- * author: callbacks in the patched object
  * flags: -Istubs -I../../../kmod/patch
  * new: prepare
  */

@@ -4,7 +4,6 @@
  *
  * shows: callbacks
  * status: refused
- * author: callbacks in the patched object
  * flags: -Istubs -I../../../kmod/patch
  * refusals: init-code:prepare
  */

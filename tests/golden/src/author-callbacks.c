@@ -4,7 +4,6 @@
  *
  * shows: callbacks closure
  * status: changed
- * author: callbacks in the patched object
  * flags: -Istubs -I../../../kmod/patch
  * changed: f
  * new: prepare finish
