@@ -64,6 +64,8 @@ class Syntax:
     pops: re.Pattern[str]
     #: operands of a load or push of a constant: register or nothing, number
     immediate: re.Pattern[str]
+    #: the operand of a direct call or jump: an address
+    address: re.Pattern[str]
     #: any register, in operands
     register: re.Pattern[str]
     #: the registers of a function's integer arguments, each with its names (the machine's psABI)

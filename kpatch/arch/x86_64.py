@@ -62,6 +62,7 @@ _SYNTAX = Syntax(
     pushes=frozenset({"push"}),
     pops=re.compile(r"pop .*|\w+ rsp, .*"),
     immediate=re.compile(r"(?:(e\w\w?|r\d+d), )?(0x[0-9a-f]+|\d+)"),
+    address=re.compile(r"0x[0-9a-f]+|\d"),  # below 10 in decimal
     register=re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b"),
     arguments=tuple(
         map(frozenset, (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9")))

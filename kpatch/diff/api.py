@@ -83,8 +83,7 @@ def _diff(
     changes = find_changes(comparer, users, wishes.ignored_functions)
     result.refusals += refusals + changes.refusals + _unreadable(comparer, changes) + _unknown(comparer, changes)
     inclusion = Inclusion(comparer, users[0], changes, ambiguous, result)
-    callbacks = any(original.section(section.name) is None for section in wishes.callbacks)
-    if not (changes.changed or result.refusals or callbacks or inclusion.wanted(wanted)):
+    if not (changes.changed or result.refusals or _has_new_callbacks(comparer, wishes) or inclusion.wanted(wanted)):
         return
     result.status = "changed"
     out = inclusion.run(wishes.callbacks, wanted)
@@ -94,6 +93,12 @@ def _diff(
         result.special["__mcount_loc"] = generated
     carry_namespaces(p, out)
     result.out = out
+
+
+def _has_new_callbacks(comparer: Comparer, wishes: Wishes) -> bool:
+    """Whether the original object lacks one of the author's callback tables, or has another one."""
+    pairs = ((comparer.o.obj.section(section.name), section) for section in wishes.callbacks)
+    return any(other is None or not comparer.same_section(other, section) for other, section in pairs)
 
 
 def _unreadable(comparer: Comparer, changes: Changes) -> list[Refusal]:

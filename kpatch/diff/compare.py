@@ -205,10 +205,14 @@ def _says_same(a: object, b: object) -> bool:
     return bool(one and other and one[1] == other[1])
 
 
+def _begins_with_text(body: Body) -> bool:
+    """Whether the contents begin with a pointer to a string."""
+    return bool(body.refs) and body.refs[0][0] == 0 and body.refs[0][2].kind == "str"
+
+
 def _without_line(entity: Entity, body: Body) -> Body:
     """``body`` of an object, the line number in it cleared."""
-    names_file = bool(body.refs) and body.refs[0][0] == 0
-    sanitizer = names_file and entity.name.startswith(_SANITIZER_PLACES)
+    sanitizer = entity.name.startswith(_SANITIZER_PLACES) and _begins_with_text(body)
     field = _SANITIZER_LINE if sanitizer else _LINE_FIELDS.get(entity.section.name)
     if field is None:
         return body

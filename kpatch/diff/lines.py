@@ -51,8 +51,6 @@ _CONVERSION = re.compile(rb"%[-+ #0]*\d*(?:\.\d+)?(?:hh|h|ll|l|z|t)?([a-zA-Z%])"
 _SAYS_LINE = re.compile(rb"(?:[:#@(]|\bline[:=]? ?)$", re.I)
 _FILE = re.compile(rb"\w\.[ch](?:\0|:%)")
 _NAME = re.compile(rb"[A-Za-z_]\w*\0")
-#: the operand of a jump within the function
-_PLACE = re.compile(r"0x[0-9a-f]+|\d+")
 _LINE_MAX = 1 << 20
 
 
@@ -150,11 +148,14 @@ class _Function:
             if not self._syntax.leaves.fullmatch(mnemonic):
                 way.append(at)
                 at += 1
-            elif mnemonic in self._syntax.jumps and offset + 1 not in self._refs and _PLACE.fullmatch(operands):
+            elif mnemonic in self._syntax.jumps and offset + 1 not in self._refs and self._is_address(operands):
                 at = bisect_left(self._code, (int(operands, 0), 0, "", ""))
             else:
                 return [*way, at]
         return []
+
+    def _is_address(self, operands: str) -> bool:
+        return bool(self._syntax.address.fullmatch(operands))
 
     def callee(self, call: int) -> str:
         """The name of the function that instruction ``call`` calls, here or elsewhere; empty when it is none."""

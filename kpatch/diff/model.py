@@ -18,9 +18,6 @@ from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject, Reloc, Section, Symbol
 from kpatch.errors import BadInput, Unpatchable
 
-#: capstone writes addresses below 10 in decimal
-_NUMBER = re.compile(r"0x[0-9a-f]+$|\d$")
-
 __all__ = ["Body", "Entity", "Ref", "View"]
 
 
@@ -374,9 +371,10 @@ class View:
     def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Branches between functions of one section that the assembler resolved: (field, width, target)."""
         found = []
+        syntax = self.machine.syntax
         relocated = {reloc.offset for reloc in self.relocs_between(section, start, stop)}
         for offset, size, mnemonic, operands in self.machine.disassemble(section.data, start, stop):
-            if not self.machine.syntax.branch.fullmatch(mnemonic) or not _NUMBER.match(operands):
+            if not (syntax.branch.fullmatch(mnemonic) and syntax.address.fullmatch(operands)):
                 continue
             target = int(operands, 0)
             width = 1 if size < 5 else 4

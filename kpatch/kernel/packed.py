@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
-from kpatch.errors import BadInput, RunError
+from kpatch.errors import BadInput
 from kpatch.run import run
 
 __all__ = ["format_of", "unpack"]
 
 _LARGEST_DICTIONARY = 1 << 28
 """Bytes; kernels are packed with at most 128 MiB (scripts/xz_wrap.sh, zstd -22)."""
+
+_SIZE = 4
+"""Bytes that Kbuild may put behind a kernel: its unpacked size (size_append), no further stream."""
 
 _MAGIC = {
     b"\xfd7zXZ\0": "xz",
@@ -45,14 +50,18 @@ def format_of(data: bytes) -> str | None:
 def unpack(data: bytes, limit: int, where: str, remedy: str) -> bytes:
     """What ``data`` holds, at most ``limit`` bytes; ``data`` itself when it is not compressed.
 
-    ``where`` and ``remedy`` are for messages. Raises :class:`BadInput` for damage and for what unpacks to more.
+    ``where`` and ``remedy`` are for messages. Raises :class:`BadInput` for damage, for what unpacks to more, and when
+    the format's program is missing.
     """
     name = format_of(data)
     if name is None:
         return data
+    for program in ("prlimit", _PROGRAMS[name][0]) if name in _PROGRAMS else ():
+        if shutil.which(program) is None:
+            raise BadInput(f"{where}: it takes the program {program} to unpack {name} data", f"install {program}")
     try:
         plain = _by_program(_PROGRAMS[name], data, limit) if name in _PROGRAMS else _PYTHON[name](data, limit + 1)
-    except (lzma.LZMAError, zlib.error, OSError, EOFError, RunError) as error:
+    except (lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise BadInput(f"{where}: the {name} data is damaged: {error}", remedy) from error
     if len(plain) > limit:
         raise BadInput(f"{where}: it unpacks to more than {limit} bytes", remedy)
@@ -60,7 +69,7 @@ def unpack(data: bytes, limit: int, where: str, remedy: str) -> bytes:
 
 
 def _xz(data: bytes, stop: int) -> bytes:
-    return _all_of(lzma.LZMADecompressor(memlimit=_LARGEST_DICTIONARY), data, stop)
+    return _all_of(lambda: lzma.LZMADecompressor(memlimit=_LARGEST_DICTIONARY), data, stop)
 
 
 def _lzma(data: bytes, stop: int) -> bytes:
@@ -69,21 +78,32 @@ def _lzma(data: bytes, stop: int) -> bytes:
 
 
 def _bzip2(data: bytes, stop: int) -> bytes:
-    return _all_of(bz2.BZ2Decompressor(), data, stop)
+    return _all_of(bz2.BZ2Decompressor, data, stop)
 
 
 def _gzip(data: bytes, stop: int) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    plain = unpacker.decompress(data, stop)
-    if not unpacker.eof and len(plain) < stop:
-        raise EOFError("it ends too early")
-    return plain
+    return _all_of(lambda: zlib.decompressobj(wbits=31), data, stop)
 
 
-def _all_of(unpacker: lzma.LZMADecompressor | bz2.BZ2Decompressor, data: bytes, stop: int) -> bytes:
-    plain = unpacker.decompress(data, stop)
-    if not unpacker.eof and len(plain) < stop:
-        raise EOFError("it ends too early")
+class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _all_of(make: Callable[[], _Unpacker], data: bytes, stop: int) -> bytes:
+    """What one stream or several hold, one behind the other as ``bgzip`` writes; what else follows is left out."""
+    plain, name = b"", format_of(data)
+    while len(plain) < stop:
+        unpacker = make()
+        plain += unpacker.decompress(data, stop - len(plain))
+        if not unpacker.eof and len(plain) < stop:
+            raise EOFError("it ends too early")
+        data = unpacker.unused_data
+        if len(data) <= _SIZE or format_of(data) != name:
+            break
     return plain
 
 
@@ -95,8 +115,7 @@ def _by_program(argv: Sequence[str], data: bytes, limit: int) -> bytes:
     with tempfile.TemporaryDirectory(prefix="kpatch-packed-") as scratch:
         packed, plain = Path(scratch, "packed"), Path(scratch, "plain")
         packed.write_bytes(data)
-        room = max(limit + 1, packed.stat().st_size)
-        done = run(["prlimit", f"--fsize={room}", *argv], cwd=scratch, check=False, shown=argv)
+        done = run(["prlimit", f"--fsize={limit + 1}", *argv], cwd=scratch, check=False, shown=argv)
         grown = plain.stat().st_size if plain.exists() else 0
         if done.returncode != 0 and grown <= limit:
             raise EOFError(done.stderr.strip() or f"{argv[0]} exits with status {done.returncode}")

@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,23 @@ def test_what_unpacks_to_more_than_it_may_is_cut_off(packer: str) -> None:
     assert unpack(packed, len(KERNEL), "x", "y") == KERNEL
     with pytest.raises(BadInput, match="x: it unpacks to more than 4096 bytes"):
         unpack(packed, 4096, "x", "y")
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, bz2.compress, gzip.compress])
+def test_several_streams_are_all_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    two = pack(b"one ") + pack(b"two")
+    assert unpack(two, 7, "x", "y") == b"one two"
+    with pytest.raises(BadInput, match="more than 6 bytes"):
+        unpack(two, 6, "x", "y")
+    with pytest.raises(BadInput, match="damaged"):
+        unpack(two[:-5], 7, "x", "y")
+
+
+def test_a_missing_program_is_named_and_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BadInput, match="it takes the program prlimit to unpack zstd data") as caught:
+        unpack(b"\x28\xb5\x2f\xfd" + bytes(64), 64, "x", "y")
+    assert caught.value.hint == "install prlimit"
 
 
 def test_other_machines_and_other_files_are_told(tmp_path: Path) -> None:

@@ -27,9 +27,12 @@ class Target:
     @property
     def best(self) -> str:
         """How the core module redirects calls if the patch has trampolines: "direct" where ftrace offers it."""
+        return "direct" if self.offers(r"register_ftrace_direct(_multi)?\(struct ftrace_ops") else "ops"
+
+    def offers(self, pattern: str) -> bool:
+        """Whether the kernel's linux/ftrace.h declares what the regular expression describes."""
         (header, *_) = (path for path in self._headers() if path.exists())
-        offered = re.search(r"register_ftrace_direct(_multi)?\(struct ftrace_ops", header.read_text())
-        return "direct" if offered else "ops"
+        return re.search(pattern, header.read_text()) is not None
 
     def _headers(self) -> Iterator[Path]:
         yield from self.kernel.root.glob("usr/src/linux-headers-*-common/include/linux/ftrace.h")
