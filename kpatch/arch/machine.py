@@ -56,6 +56,8 @@ class Syntax:
     jumps: frozenset[str]
     #: of what fills gaps: it does nothing, or is never reached
     fillers: frozenset[str]
+    #: mnemonic and operands of what does nothing, in all its spellings
+    nops: re.Pattern[str]
     #: of what loads a constant or an address into a register
     loads: frozenset[str]
     #: of what puts an argument on the stack
@@ -64,12 +66,23 @@ class Syntax:
     pops: re.Pattern[str]
     #: operands of a load or push of a constant: register or nothing, number
     immediate: re.Pattern[str]
-    #: the operand of a direct call or jump: an address
+    #: the operands of a direct call or jump; group 1 is the address that it goes to
     address: re.Pattern[str]
+    #: bytes from the start of a direct call, or of a jump that is always taken, to its relocated field
+    branch_field: int
     #: any register, in operands
     register: re.Pattern[str]
     #: the registers of a function's integer arguments, each with its names (the machine's psABI)
     arguments: tuple[frozenset[str], ...]
+
+    def is_nop(self, mnemonic: str, operands: str) -> bool:
+        """Whether the instruction does nothing."""
+        return self.nops.fullmatch(f"{mnemonic} {operands}".rstrip()) is not None
+
+    def destination(self, mnemonic: str, operands: str) -> int | None:
+        """Where a direct call or jump goes, modulo 2**64; None when the instruction is anything else."""
+        address = self.address.fullmatch(operands) if self.branch.fullmatch(mnemonic) else None
+        return int(address[1], 0) if address else None
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,8 @@ class Machine:
     landing_pads: tuple[bytes, ...]
     #: what fills the gap between two functions, at its end
     padding: re.Pattern[bytes]
+    #: first bytes of what may stand behind a function in a linked image, besides nops
+    gap_bytes: frozenset[int]
     #: first byte of a jump -> the nop of its length, which stands at a jump label that is off
     jump_nops: Mapping[int, bytes]
     #: (code, start of the function, field) -> bytes from the field to the point the processor

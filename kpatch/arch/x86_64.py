@@ -58,11 +58,13 @@ _SYNTAX = Syntax(
     leaves=re.compile(r"(?:bnd |notrack |repz? )?(?:j\w+|call|ret)"),
     jumps=frozenset({"jmp"}),
     fillers=frozenset({"nop", "data16 nop", "int3"}),
+    nops=re.compile(r"(?:data16 )?nop(?: .*)?|xchg ax, ax"),
     loads=frozenset({"mov", "movabs", "lea"}),
     pushes=frozenset({"push"}),
     pops=re.compile(r"pop .*|\w+ rsp, .*"),
     immediate=re.compile(r"(?:(e\w\w?|r\d+d), )?(0x[0-9a-f]+|\d+)"),
-    address=re.compile(r"0x[0-9a-f]+|\d"),  # below 10 in decimal
+    address=re.compile(r"(0x[0-9a-f]+|\d)"),  # below 10 in decimal
+    branch_field=1,  # behind E8, E9
     register=re.compile(r"\b(?:r\d+[dwb]?|[er]?[abcd]x|[abcd][lh]|[er]?(?:si|di|bp)|(?:si|di|bp)l)\b"),
     arguments=tuple(
         map(frozenset, (("edi", "rdi"), ("esi", "rsi"), ("edx", "rdx"), ("ecx", "rcx"), ("r8d", "r8"), ("r9d", "r9")))
@@ -167,6 +169,7 @@ X86_64: Final = Machine(
     padding=re.compile(
         rb"(?:\xcc|[\x66\x2e]*(?:\x90|\x0f\x1f(?:\x00|\x40.|\x44..|\x80....|\x84.....)))+\Z", re.DOTALL
     ),
+    gap_bytes=frozenset({0xCC, 0x90, 0x00}),  # int3, nop, what the linker fills sections with
     jump_nops={0xE9: b"\x0f\x1f\x44\x00\x00", 0xEB: b"\x66\x90"},
     pc_bias=pc_bias,
     is_branch=is_branch,

@@ -8,15 +8,12 @@ object (jump labels, the profiling call).  Offsets are in bytes from the functio
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from kpatch.arch.machine import Machine
 
 __all__ = ["Difference", "Pairing", "is_padding", "leaving_branches", "pair_up", "show"]
-
-_NOP_SIZES = (2, 5)
-"""Bytes of the nops that take the place of a short and a near jump."""
 
 
 class Difference(NamedTuple):
@@ -29,31 +26,27 @@ class Difference(NamedTuple):
 
 
 class Site(NamedTuple):
-    """One instruction; ``mnemonic`` and ``operands`` in Intel syntax."""
+    """One instruction, as the machine's :class:`Syntax` reads it."""
 
     at: int
     size: int
     mnemonic: str
     operands: str
-
-    @property
-    def is_nop(self) -> bool:
-        """Whether it does nothing: padding, or a jump label that is off."""
-        return self.mnemonic in ("nop", "data16 nop") or (self.mnemonic == "xchg" and self.operands == "ax, ax")
-
-    @property
-    def target(self) -> int | None:
-        """Where a direct jump or call goes (may be negative), else None."""
-        if self.mnemonic[0] != "j" and self.mnemonic != "call":
-            return None
-        try:
-            value = int(self.operands, 0)
-        except ValueError:
-            return None
-        return value - (1 << 64) if value >> 63 else value
+    #: it does nothing: padding, or a jump label that is off
+    is_nop: bool
+    #: where a direct jump or call goes (may be negative), else None
+    target: int | None
 
     def __str__(self) -> str:
         return f"{self.mnemonic} {self.operands}".rstrip()
+
+
+def _sites(machine: Machine, code: bytes) -> Iterator[Site]:
+    for at, size, mnemonic, operands in machine.disassemble(code):
+        target = machine.syntax.destination(mnemonic, operands)
+        if target is not None and target >> 63:
+            target -= 1 << 64
+        yield Site(at, size, mnemonic, operands, machine.syntax.is_nop(mnemonic, operands), target)
 
 
 class _Code:
@@ -61,7 +54,7 @@ class _Code:
 
     def __init__(self, machine: Machine, code: bytes) -> None:
         self.code = code
-        everything = [Site(*instruction) for instruction in machine.disassemble(code)]
+        everything = list(_sites(machine, code))
         self.sites = [site for site in everything if not site.is_nop]
         self.nops = {site.at: site.size for site in everything if site.is_nop}
         self.starts = [site.at for site in self.sites]
@@ -117,7 +110,7 @@ class Pairing:
 
 def show(machine: Machine, code: bytes, at: int) -> str:
     """The instruction of ``code`` that covers the byte ``at``, with its bytes, as text."""
-    for site in map(Site._make, machine.disassemble(code)):
+    for site in _sites(machine, code):
         if site.at <= at < site.at + site.size:
             return f"{site}  ({code[site.at : site.at + site.size].hex(' ')})"
     return f"no instruction  ({code[at : at + 8].hex(' ')})"
@@ -126,7 +119,7 @@ def show(machine: Machine, code: bytes, at: int) -> str:
 def leaving_branches(machine: Machine, code: bytes, fields: Mapping[int, int]) -> list[tuple[int, int, int]]:
     """As :attr:`Pairing.leaving`, for code that is the same on both sides."""
     found = []
-    for site in map(Site._make, machine.disassemble(code)):
+    for site in _sites(machine, code):
         target = site.target
         if target is not None and not 0 <= target < len(code) and not _field_in(site, fields):
             found.append((site.at, target, target))
@@ -135,10 +128,10 @@ def leaving_branches(machine: Machine, code: bytes, fields: Mapping[int, int]) -
 
 def is_padding(machine: Machine, code: bytes) -> bool:
     """Whether ``code``, behind a function's end, starts with what fills gaps between functions."""
-    if not code or code[0] in (0xCC, 0x90, 0x00):
+    if not code or code[0] in machine.gap_bytes:
         return True
-    first = next(machine.disassemble(code), None)
-    return first is not None and Site(*first).is_nop
+    first = next(_sites(machine, code), None)
+    return first is not None and first.is_nop
 
 
 def pair_up(
@@ -152,11 +145,11 @@ def pair_up(
     ours, theirs = _Code(machine, built), _Code(machine, shipped)
     pairing = Pairing(ours, theirs)
     branches: list[tuple[int, int]] = []
+    nop_sizes = set(map(len, machine.jump_nops.values()))
     j = 0
     for i, site in enumerate(ours.sites):
-        if site.at in may_be_nop and theirs.nops.get(
-            theirs.sites[j - 1].at + theirs.sites[j - 1].size if j else 0
-        ) in (_NOP_SIZES):
+        end = theirs.sites[j - 1].at + theirs.sites[j - 1].size if j else 0
+        if site.at in may_be_nop and theirs.nops.get(end) in nop_sizes:
             continue
         if j >= len(theirs.sites) or not _same(site, theirs.sites[j], built, shipped, fields):
             return _difference(ours, i, theirs, j)

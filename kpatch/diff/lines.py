@@ -144,22 +144,26 @@ class _Function:
         for _ in self._code:
             if at >= len(self._code):
                 break
-            offset, _, mnemonic, operands = self._code[at]
+            mnemonic = self._code[at][2]
             if not self._syntax.leaves.fullmatch(mnemonic):
                 way.append(at)
                 at += 1
-            elif mnemonic in self._syntax.jumps and offset + 1 not in self._refs and self._is_address(operands):
-                at = bisect_left(self._code, (int(operands, 0), 0, "", ""))
+            elif (inside := self._jumps_to(at)) is not None:
+                at = bisect_left(self._code, (inside, 0, "", ""))
             else:
                 return [*way, at]
         return []
 
-    def _is_address(self, operands: str) -> bool:
-        return bool(self._syntax.address.fullmatch(operands))
+    def _jumps_to(self, number: int) -> int | None:
+        """Where a jump inside of the function goes that is always taken."""
+        offset, _, mnemonic, operands = self._code[number]
+        if mnemonic not in self._syntax.jumps or offset + self._syntax.branch_field in self._refs:
+            return None
+        return self._syntax.destination(mnemonic, operands)
 
     def callee(self, call: int) -> str:
         """The name of the function that instruction ``call`` calls, here or elsewhere; empty when it is none."""
-        target = self._refs.get(self._code[call][0] + 1)
+        target = self._refs.get(self._code[call][0] + self._syntax.branch_field)
         if target is None:
             return ""
         return target.target.name if isinstance(target.target, Entity) else str(target.target) * (target.kind == "ext")

@@ -371,12 +371,11 @@ class View:
     def hidden_branches(self, section: Section, start: int, stop: int) -> list[tuple[int, int, int]]:
         """Branches between functions of one section that the assembler resolved: (field, width, target)."""
         found = []
-        syntax = self.machine.syntax
         relocated = {reloc.offset for reloc in self.relocs_between(section, start, stop)}
         for offset, size, mnemonic, operands in self.machine.disassemble(section.data, start, stop):
-            if not (syntax.branch.fullmatch(mnemonic) and syntax.address.fullmatch(operands)):
+            target = self.machine.syntax.destination(mnemonic, operands)
+            if target is None:
                 continue
-            target = int(operands, 0)
             width = 1 if size < 5 else 4
             field = offset + size - width
             if not start <= target < stop and field not in relocated and self.entity_at(section, target) is not None:
