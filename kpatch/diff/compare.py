@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from kpatch.diff.model import Body, Entity, Ref, View
 from kpatch.diff.names import base_name, is_filled_when_linked
 from kpatch.diff.special import Entry, SpecialTables, blob_size
+from kpatch.diff.texts import says_same
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
@@ -17,9 +16,6 @@ _LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_ta
 _SANITIZER_PLACES = (".Lubsan_data", ".L__unnamed_", ".LASANLOC", ".L___asan_gen_")
 _SANITIZER_LINE = (8, 0xFFFFFFFFFFFFFFFF)
 """Line and column behind the file's name: what UBSAN and KASAN tell begins so (lib/ubsan.h, mm/kasan/kasan.h)."""
-
-#: what a checked memcpy() warns with: ``__stringify(__LINE__)`` at its end (linux/fortify-string.h)
-_FORTIFY_LINE = re.compile(rb'(field "[^"]*" at [^":]+:)\d+\0$')
 
 
 class Twins:
@@ -63,7 +59,7 @@ class Comparer:
             return self._same_place(a, b)
         if a.kind == "ext" and a.target != b.target:
             return base_name(str(a.target)) == base_name(str(b.target)) and "__UNIQUE_ID_" in str(a.target)
-        return a.target == b.target or (a.kind == "str" and _says_same(a.target, b.target))
+        return a.target == b.target or (a.kind == "str" and says_same(a.target, b.target))
 
     def _same_entity(self, a: Entity, b: Entity) -> bool:
         if self.twins.same(a, b):
@@ -195,14 +191,6 @@ def _constant(view: View, ref: Ref) -> tuple[bytes, bytes] | None:
         return None
     body = view.body(section, start, stop)
     return None if body.refs else (body.data[: at - start], body.data[at - start :])
-
-
-def _says_same(a: object, b: object) -> bool:
-    """Whether two strings differ only in the line of a checked memcpy()."""
-    if not isinstance(a, bytes) or not isinstance(b, bytes):
-        return False
-    one, other = _FORTIFY_LINE.match(a), _FORTIFY_LINE.match(b)
-    return bool(one and other and one[1] == other[1])
 
 
 def _begins_with_text(body: Body) -> bool:
