@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kpatch.diff.compare import Comparer
-from kpatch.diff.lines import moved_lines, only_lines_differ
+from kpatch.diff.lines import only_lines_differ
 from kpatch.diff.model import Entity
+from kpatch.diff.moves import Moves
 from kpatch.diff.names import is_cold_child, is_init_section, parent_name
 from kpatch.diff.result import Refusal
 from kpatch.diff.special import SpecialTables
@@ -43,7 +44,7 @@ def _has_profiling_call(tables: SpecialTables, function: Entity) -> bool:
 def find_changes(comparer: Comparer, users: tuple[Users, Users], ignored: set[str]) -> Changes:
     """Compare all paired functions, then follow what the differences drag along."""
     changes = Changes()
-    moves = moved_lines(comparer)
+    moves = Moves(comparer)
     for patched in comparer.p.functions:
         original = comparer.twins.original.get(patched)
         if original is None or patched.name in ignored:
@@ -54,7 +55,7 @@ def find_changes(comparer: Comparer, users: tuple[Users, Users], ignored: set[st
     return changes
 
 
-def _is_same(comparer: Comparer, a: Entity, b: Entity, moves: set[int]) -> bool:
+def _is_same(comparer: Comparer, a: Entity, b: Entity, moves: Moves) -> bool:
     one, other = comparer.o.readable(a), comparer.p.readable(b)
     if one is None or other is None:
         return _is_same_spelled(comparer, a, b)

@@ -3,7 +3,7 @@
 A line added at the top of a file moves the numbers that might_sleep(), WARN() and printk()
 carry below it.  An immediate counts as a line number only with a witness: the callee takes
 ``__LINE__`` by its macro as just this argument, or the format of the message prints it as a
-line (``%s:%d``, ``line %d``) behind ``__FILE__`` or ``__func__``, or other lines of the object moved by
+line (``%s:%d``, ``line %d``) behind ``__FILE__`` or ``__func__``, or the last line known before it moved by
 just as much.  Everything else is a change: then too much is replaced, never too little.
 """
 
@@ -15,10 +15,11 @@ from bisect import bisect_left
 from kpatch.arch.machine import Instruction, Syntax
 from kpatch.diff.compare import Comparer
 from kpatch.diff.model import Entity, Ref, View
+from kpatch.diff.moves import Moves
 from kpatch.diff.names import base_name
 from kpatch.elf import const as c
 
-__all__ = ["moved_lines", "only_lines_differ"]
+__all__ = ["only_lines_differ"]
 
 #: functions that take ``__LINE__`` by their macros, with the argument that it is, from 0
 _LINE_ARGUMENT = {
@@ -54,24 +55,7 @@ _NAME = re.compile(rb"[A-Za-z_]\w*\0")
 _LINE_MAX = 1 << 20
 
 
-def moved_lines(comparer: Comparer) -> set[int]:
-    """By how many lines the bug table entries of paired functions moved; 0 is left out."""
-    moves: set[int] = set()
-    for patched, original in comparer.twins.original.items():
-        if not patched.is_function:
-            continue
-        old, new = comparer.tables[0].entries_of(original), comparer.tables[1].entries_of(patched)
-        for a, b in zip(old, new):
-            field = a.special.ignore.get(a.stop - a.start)
-            if a.special is b.special and field is not None and len(old) == len(new):
-                start, stop = field
-                before = int.from_bytes(a.section.data[a.start + start : a.start + stop], "little")
-                after = int.from_bytes(b.section.data[b.start + start : b.start + stop], "little")
-                moves.add(after - before)
-    return moves - {0}
-
-
-def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int]) -> bool:
+def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: Moves) -> bool:
     """Whether functions ``a`` and ``b``, whose references mean the same, differ in line numbers only."""
     old, new = comparer.o.body_of(a), comparer.p.body_of(b)
     if len(old.data) != len(new.data):
@@ -84,21 +68,21 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: set[int])
     for number, (x, y) in enumerate(zip(one, other)):
         if old.data[x[0] : x[0] + x[1]] == new.data[y[0] : y[0] + y[1]]:
             continue
-        move = _immediate_move(machine.syntax, x, y)
-        if not move or not _is_line(place, number, move in moves):
+        numbers = _immediates(machine.syntax, x, y)
+        if numbers is None or not _is_line(place, number, moves.has(numbers[0], numbers[1] - numbers[0])):
             return False
     return True
 
 
-def _immediate_move(syntax: Syntax, x: Instruction, y: Instruction) -> int:
-    """By how much the constant that is loaded into a register or pushed differs; 0 when it is anything else."""
+def _immediates(syntax: Syntax, x: Instruction, y: Instruction) -> tuple[int, int] | None:
+    """The constants that both load into one register or push; None when the instructions differ otherwise."""
     if x[:3] != y[:3] or x[2] not in syntax.loads | syntax.pushes:
-        return 0
+        return None
     a, b = syntax.immediate.fullmatch(x[3]), syntax.immediate.fullmatch(y[3])
     if not a or not b or a.group(1) != b.group(1):
-        return 0
+        return None
     before, after = int(a.group(2), 0), int(b.group(2), 0)
-    return after - before if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else 0
+    return (before, after) if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else None
 
 
 def _is_line(place: _Function, number: int, moved: bool) -> bool:
@@ -230,7 +214,7 @@ def _names_place(ref: Ref, function: str) -> bool:
 def _is_told_as_line(text: Ref, value: int, moved: bool) -> bool:
     """Whether the format ``text`` prints its argument ``value`` (from 0) as a line number.
 
-    ``%s: %d`` may as well print any other number: there other lines must have moved by as much.
+    ``%s: %d`` may as well print any other number: there a line that is known must have moved by as much.
     """
     if text.kind != "str" or not isinstance(text.target, bytes) or b"*" in text.target:
         return False

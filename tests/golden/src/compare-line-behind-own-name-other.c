@@ -18,13 +18,13 @@ int check(void *inode, const char *function, int code);
 #define CODE 350
 #line 250
 #endif
-int f(int n)
-{
-	return check(0, __func__, CODE);
-}
-
 int g(int n)
 {
 	WARN_ON(n);
 	return sink(n);
+}
+
+int f(int n)
+{
+	return check(0, __func__, CODE);
 }

@@ -14,13 +14,13 @@ int check(void *inode, const char *function, int line);
 #else
 #line 250
 #endif
-int f(int n)
-{
-	return check(0, __func__, __LINE__);
-}
-
 int g(int n)
 {
 	WARN_ON(n);
 	return sink(n);
+}
+
+int f(int n)
+{
+	return check(0, __func__, __LINE__);
 }
