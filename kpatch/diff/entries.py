@@ -84,8 +84,12 @@ class Entries:
         known = self._fragments.get((section, start, stop))
         if known is None:
             known = self._fragments[section, start, stop] = self.out.append(section, start, stop)
-            for entry in self.tables.entries_in(section, start, stop):
+            entries = self.tables.entries_in(section, start, stop)
+            for entry in entries:
                 self.include(entry)
+            out, at = known
+            assert out.symbol is not None
+            self._begin_unwinding(section, start, entries, out.symbol, at)
         return known
 
     def _count(self, name: str) -> None:
@@ -106,18 +110,22 @@ class Entries:
 
     def begin_unwinding(self, function: Entity, entries: list[Entry]) -> None:
         """An unwind entry for the start of ``function``, when the one of its neighbour served it too."""
-        if any(entry.special.name == _ORC_IP and _site(entry) <= function.lead for entry in entries):
+        lead = function.lead - function.start
+        self._begin_unwinding(function.section, function.lead, entries, self.symbols[function], lead)
+
+    def _begin_unwinding(self, code: Section, start: int, entries: list[Entry], symbol: Symbol, offset: int) -> None:
+        """The same for what begins at ``code[start]`` and is ``symbol`` plus ``offset`` in the hot patch."""
+        if any(entry.special.name == _ORC_IP and _site(entry) <= start for entry in entries):
             return
         before = [
             entry
-            for entry in self.tables.entries_of_section(function.section)
-            if entry.special.name == _ORC_IP and _site(entry) < function.lead
+            for entry in self.tables.entries_of_section(code)
+            if entry.special.name == _ORC_IP and _site(entry) < start
         ]
         if before:
             nearest = max(before, key=_site)
-            out, offset = self.out.append_zeros(nearest.section, 4)
-            kind = nearest.section.relocs[0].type
-            out.relocs.append(Reloc(offset, kind, self.symbols[function], function.lead - function.start))
+            out, at = self.out.append_zeros(nearest.section, 4)
+            out.relocs.append(Reloc(at, nearest.section.relocs[0].type, symbol, offset))
             self._count(_ORC_IP)
             self._include_orc(nearest)
 

@@ -197,4 +197,5 @@ def _is_of_one_function(view: View, special: Special, section: Section) -> bool:
 def _is_code(view: View, section: Section, special: Special, start: int) -> bool:
     relocs = view.relocs_between(section, start + special.site, start + special.site + 1)
     target = relocs[0].symbol.section if relocs else None
-    return target is not None and target.is_text and target.name != ".fixup"
+    # what an entry of __ex_table leads to is not where it begins; the unwinder's entries may be of such code
+    return target is not None and target.is_text and not (special.blobs and target.name == ".fixup")
