@@ -23,9 +23,10 @@ class Special:
     ``blobs``: slots whose target is a fragment of another code section, with the offset of the
     byte that holds the fragment's length for each entry size, or None when nothing tells it.
     ``key``: for an entry size, the slot that names a static key or static call.  ``short_tail``: the last
-    entry may lack its padding.  ``drop``: entries are never copied.  ``constant``: ``name`` is only the
-    beginning of the section's name, the rest is a variable whose value the kernel writes into the code
-    when it starts.
+    entry may lack its padding.  ``from_start``: slot of a reference to a text that older kernels count from the
+    entry's start instead of the slot, 0 for none.  ``drop``: entries are never copied.  ``constant``: ``name``
+    is only the beginning of the section's name, the rest is a variable whose value the kernel writes into the
+    code when it starts.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Special:
     blobs: Mapping[int, Mapping[int, int] | None] = field(default_factory=dict)
     key: Mapping[int, int] = field(default_factory=dict)
     short_tail: bool = False
+    from_start: int = 0
     drop: bool = False
     constant: bool = False
     align: int = 1

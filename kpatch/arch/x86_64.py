@@ -31,8 +31,9 @@ _SPECIALS = (
     Special(".smp_locks", (4,), derived=True),
     # asm/paravirt.h: pointer, type, length and, before 5.2, clobbers; padded to 8
     Special(".parainstructions", (16,), short_tail=True, align=8),
-    # asm/bug.h: address, file, line, flags; a format before the file since 6.19; 6 bytes without BUGVERBOSE
-    Special("__bug_table", (12, 16, 6), ignore={12: (8, 10), 16: (12, 14)}),
+    # asm/bug.h: address, file, line, flags; a format before the file since 6.19; 6 bytes without BUGVERBOSE;
+    # the file counts from the entry before 5.19 (``%c0 - 2b``)
+    Special("__bug_table", (12, 16, 6), ignore={12: (8, 10), 16: (12, 14)}, from_start=4),
     # asm/extable.h: instruction, fixup, type or handler
     Special("__ex_table", (12, 8), blobs={4: None}),
     # asm/jump_label.h: relative (4.20+) or absolute

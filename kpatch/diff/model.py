@@ -120,6 +120,22 @@ def _sanitizer_data(obj: ElfObject) -> list[Symbol]:
     ]
 
 
+def _counts_from_entry(reloc: Reloc, slot: int) -> bool:
+    """Whether the text that the entry's ``slot`` refers to is found from the entry's start, not from the slot."""
+    text = reloc.symbol.section
+    if not slot or text is None or not text.is_string:
+        return False
+    offset = reloc.symbol.value + reloc.addend
+    if not _begins_string(text, offset - slot):
+        return False
+    # Assemblers name the text unless the reference leads to its beginning
+    return reloc.addend == slot if reloc.symbol.type != c.STT_SECTION else not _begins_string(text, offset)
+
+
+def _begins_string(section: Section, offset: int) -> bool:
+    return offset == 0 or (0 < offset < section.size and section.data[offset - 1] == 0)
+
+
 class View:
     """Index over one object. Raises :class:`BadInput` for damage, Unpatchable for what is unknown."""
 
@@ -265,11 +281,14 @@ class View:
         return Ref("entity", entity, offset - entity.start)
 
     def bias(self, section: Section, reloc: Reloc, start: int) -> int:
-        """Bytes between the field and the point that the processor counts from, or jumps count from in a table."""
+        """Bytes from the field to the point that the processor, a table's jumps or an entry's reader count from."""
         if reloc.type not in self.machine.pc_relative:
             return 0
         if not section.is_text:
-            return self.pieces.table_start(section, reloc) - reloc.offset if section.name.startswith(".rodata") else 0
+            if section.name.startswith(".rodata"):
+                return self.pieces.table_start(section, reloc) - reloc.offset
+            special = self.machine.special(section.name)
+            return -special.from_start if special and _counts_from_entry(reloc, special.from_start) else 0
         if self.machine.width.get(reloc.type) != 4:
             return self.machine.width.get(reloc.type, 0)
         try:
