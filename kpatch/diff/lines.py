@@ -34,12 +34,13 @@ _LINE_ARGUMENT = {
     "warn_slowpath_null": 1,
     "warn_slowpath_fmt_taint": 1,
     "__ext4_journal_start_reserved": 1,
+    "__ext4_journal_start_sb": 1,  # until 6.2; what has come there since is a pointer
     "__btrfs_abort_transaction": 2,
     "__btrfs_handle_fs_error": 2,
     "__btrfs_panic": 2,
 }
-#: the line was argument 1 until 6.2, is 2 since
-_LINE_IN_ONE_OF = {"__ext4_journal_start_sb": (1, 2)}
+#: the same, where other arguments are numbers in other releases (ext4_jbd2.h, ext4.h): only with a witness
+_LINE_IN_ONE_OF = {"__ext4_journal_start_sb": (2,), "__ext4_new_inode": (8, 9)}
 #: functions whose names begin so take ``__LINE__`` behind ``__func__`` by their macros
 _BEHIND_FUNCTION = ("__ext4_",)
 #: functions that print, with the argument that is the format
@@ -92,10 +93,8 @@ def _is_line(place: _Function, number: int, moved: bool) -> bool:
     argument = place.argument(way[:-1]) if name else None
     if argument is None:
         return False
-    if name in _LINE_ARGUMENT:
-        return argument == _LINE_ARGUMENT[name]
-    if name in _LINE_IN_ONE_OF:
-        return moved and argument in _LINE_IN_ONE_OF[name]
+    if name in _LINE_ARGUMENT or name in _LINE_IN_ONE_OF:
+        return argument == _LINE_ARGUMENT.get(name) or (moved and argument in _LINE_IN_ONE_OF.get(name, ()))
     loaded = place.loaded(way[:-1])
     before = loaded.get(argument - 1)
     if name.startswith(_BEHIND_FUNCTION):
