@@ -9,7 +9,7 @@ from kpatch.diff.texts import says_same
 from kpatch.elf import const as c
 from kpatch.elf.object import Section
 
-__all__ = ["Comparer", "Twins"]
+__all__ = ["Comparer", "Twins", "as_text"]
 
 #: Where objects of a section keep a line number: offset, bits (linux/dynamic_debug.h, linux/codetag.h)
 _LINE_FIELDS = {"__dyndbg": (32, 0x3FFFF), "__verbose": (32, 0x3FFFF), "alloc_tags": (4, 0xFFFFFFFF)}
@@ -140,7 +140,7 @@ class Comparer:
 
     def same_contents(self, a: Entity, b: Entity) -> bool:
         """Whether two entities have the same bytes, by meaning."""
-        one, other = (_without_line(entity, view.body_of(entity)) for entity, view in ((a, self.o), (b, self.p)))
+        one, other = (_without_line(view, entity) for entity, view in ((a, self.o), (b, self.p)))
         return a.size == b.size and self.same_body(one, other)
 
     def same_entries(self, a: Entity, b: Entity) -> bool:
@@ -193,14 +193,22 @@ def _constant(view: View, ref: Ref) -> tuple[bytes, bytes] | None:
     return None if body.refs else (body.data[: at - start], body.data[at - start :])
 
 
-def _begins_with_text(body: Body) -> bool:
+def as_text(view: View, ref: Ref) -> Ref:
+    """``ref`` as a reference to a string, if it is one: KASAN takes strings out of their section to guard them."""
+    constant = _constant(view, ref) if ref.kind == "place" else None
+    text, end, _ = constant[1].partition(b"\0") if constant else (b"", b"", b"")
+    return Ref("str", text + end, 1) if text and end and text.isascii() else ref
+
+
+def _begins_with_text(view: View, body: Body) -> bool:
     """Whether the contents begin with a pointer to a string."""
-    return bool(body.refs) and body.refs[0][0] == 0 and body.refs[0][2].kind == "str"
+    return bool(body.refs) and body.refs[0][0] == 0 and as_text(view, body.refs[0][2]).kind == "str"
 
 
-def _without_line(entity: Entity, body: Body) -> Body:
-    """``body`` of an object, the line number in it cleared."""
-    sanitizer = entity.name.startswith(_SANITIZER_PLACES) and _begins_with_text(body)
+def _without_line(view: View, entity: Entity) -> Body:
+    """What the object holds, the line number in it cleared."""
+    body = view.body_of(entity)
+    sanitizer = entity.name.startswith(_SANITIZER_PLACES) and _begins_with_text(view, body)
     field = _SANITIZER_LINE if sanitizer else _LINE_FIELDS.get(entity.section.name)
     if field is None:
         return body

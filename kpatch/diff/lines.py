@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 
 from kpatch.arch.machine import Instruction, Syntax
-from kpatch.diff.compare import Comparer
+from kpatch.diff.compare import Comparer, as_text
 from kpatch.diff.model import Entity, Ref, View
 from kpatch.diff.moves import Moves
 from kpatch.diff.names import base_name
@@ -65,7 +65,7 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: Moves) ->
     one, other = list(machine.disassemble(old.data)), list(machine.disassemble(new.data))
     if len(one) != len(other) or not one or sum(one[-1][:2]) != len(old.data):
         return False
-    place = _Function(comparer.p, b, {at: ref for at, _, ref in new.refs}, other)
+    place = _Function(comparer.p, b, {at: as_text(comparer.p, ref) for at, _, ref in new.refs}, other)
     for number, (x, y) in enumerate(zip(one, other)):
         if old.data[x[0] : x[0] + x[1]] == new.data[y[0] : y[0] + y[1]]:
             continue

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 
-from kpatch.diff.compare import Comparer
+from kpatch.diff.compare import Comparer, as_text
 from kpatch.diff.special import Entry
 
 __all__ = ["Moves"]
@@ -49,5 +49,6 @@ def _line(entry: Entry) -> int | None:
 def _texts(comparer: Comparer, entry: Entry) -> Iterator[object]:
     """What the entry of the original says besides its line: its file, since 6.19 a format before it."""
     for _, _, ref in comparer.tables[0].body(entry).refs:
-        if ref.kind == "str":
-            yield ref.target
+        text = as_text(comparer.o, ref)
+        if text.kind == "str":
+            yield text.target
