@@ -76,14 +76,14 @@ def only_lines_differ(comparer: Comparer, a: Entity, b: Entity, moves: Moves) ->
 
 
 def _immediates(syntax: Syntax, x: Instruction, y: Instruction) -> tuple[int, int] | None:
-    """The constants that both load into one register or push; None when the instructions differ otherwise."""
+    """The two constants that are loaded into one register, or pushed; None when the instructions differ otherwise."""
     if x[:3] != y[:3] or x[2] not in syntax.loads | syntax.pushes:
         return None
     a, b = syntax.immediate.fullmatch(x[3]), syntax.immediate.fullmatch(y[3])
     if not a or not b or a.group(1) != b.group(1):
         return None
     before, after = int(a.group(2), 0), int(b.group(2), 0)
-    return (before, after) if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX else None
+    return (before, after) if 0 < before < _LINE_MAX and 0 < after < _LINE_MAX and before != after else None
 
 
 def _is_line(place: _Function, number: int, moved: bool) -> bool:

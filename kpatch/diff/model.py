@@ -123,17 +123,19 @@ def _sanitizer_data(obj: ElfObject) -> list[Symbol]:
 def _counts_from_entry(reloc: Reloc, slot: int) -> bool:
     """Whether the text that the entry's ``slot`` refers to is found from the entry's start, not from the slot."""
     text = reloc.symbol.section
-    if not slot or text is None or not text.is_string:
+    if not slot or text is None or text.is_text:
         return False
     offset = reloc.symbol.value + reloc.addend
     if not _begins_string(text, offset - slot):
         return False
-    # Assemblers name the text unless the reference leads to its beginning
+    # Assemblers keep the name of a merged text unless the reference leads to its beginning
     return reloc.addend == slot if reloc.symbol.type != c.STT_SECTION else not _begins_string(text, offset)
 
 
 def _begins_string(section: Section, offset: int) -> bool:
-    return offset == 0 or (0 < offset < section.size and section.data[offset - 1] == 0)
+    """Whether a string that says something begins at ``offset``."""
+    data = section.data
+    return 0 <= offset < len(data) and data[offset] != 0 and (offset == 0 or data[offset - 1] == 0)
 
 
 class View:

@@ -39,11 +39,10 @@ class Moves:
 
 def _line(entry: Entry) -> int | None:
     field = entry.special.ignore.get(entry.stop - entry.start)
-    return (
-        int.from_bytes(entry.section.data[entry.start + field[0] : entry.start + field[1]], "little")
-        if field
-        else None
-    )
+    if field is None:
+        return None
+    start, stop = field
+    return int.from_bytes(entry.section.data[entry.start + start : entry.start + stop], "little")
 
 
 def _texts(comparer: Comparer, entry: Entry) -> Iterator[object]:

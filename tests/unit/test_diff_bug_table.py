@@ -6,10 +6,16 @@ import pytest
 
 from tests.golden.corpus import Item
 
+ITEMS = [
+    Item("table-bug-from-start", "gcc"),
+    Item("table-bug-from-start", "clang"),
+    Item("table-bug-from-start-kasan", "gcc"),
+]
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_the_file_is_found_where_the_kernel_looks(compiler: str) -> None:
-    out = Item("table-bug-from-start", compiler).diff().out
+
+@pytest.mark.parametrize("item", ITEMS, ids=str)
+def test_the_file_is_found_where_the_kernel_looks(item: Item) -> None:
+    out = item.diff().out
     assert out is not None
     table = out.section("__bug_table")
     assert table is not None
