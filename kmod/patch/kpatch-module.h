@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 
 #define KPATCH_MAX_BUILD_ID	64
 
@@ -89,7 +90,9 @@ static inline const u8 *kpatch_next_build_id(const struct module *mod, const u8 
 	} head;
 
 	for (; at + sizeof(head) < end; at += 4) {
-		memcpy(&head, at, sizeof(head));
+		/* Not memcpy(): what lies between objects is read, too; KASAN would report it. */
+		if (copy_from_kernel_nofault(&head, at, sizeof(head)))
+			return NULL;
 		if (head.name_len != sizeof(head.name) || head.type != nt_gnu_build_id ||
 		    memcmp(head.name, "GNU", sizeof(head.name)))
 			continue;

@@ -21,9 +21,13 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def kernel() -> StockKernel:
-    """The newest stock kernel of this machine's distribution, or of another suite: ``$KPATCH_TEST_SUITE``."""
+    """The newest stock kernel of this machine's distribution.
+
+    Or that of another suite, ``$KPATCH_TEST_SUITE``, or another one of this distribution: ``$KPATCH_TEST_KERNEL``,
+    ``6.1.0-56-cloud-amd64``.
+    """
     suite = os.environ.get("KPATCH_TEST_SUITE")
-    return buildroot(suite) if suite else stock_kernel()
+    return buildroot(suite) if suite else stock_kernel(os.environ.get("KPATCH_TEST_KERNEL"))
 
 
 @pytest.fixture(scope="session")

@@ -95,10 +95,11 @@ def _cached(release: str) -> StockKernel:
 def _fetch(release: str, version: str, directory: Path) -> None:
     debs = directory / "debs"
     debs.mkdir()
+    abi = re.sub(r"(-[0-9]+)-.*", r"\1", release)
     names = [
         f"linux-image-{release}",
         f"linux-headers-{release}",
-        f"linux-headers-{release.rpartition('-')[0]}-common",
+        f"linux-headers-{abi}-common",
         f"linux-kbuild-{SERIES}",
         f"linux-source-{SERIES}",
     ]

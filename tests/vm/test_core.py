@@ -162,11 +162,14 @@ def test_who_is_in_the_way_himself(target: Target) -> None:
         disable path; enable path; becomes enabled; sleep 1; state path enabled
         rmmod kpatch_path 2>/dev/null && fail "an enabled patch was unloaded"
         disable path; becomes disabled
+        [ -z "$(cat $S/last_refusal)" ] || fail "something was refused"
         enable path; rmmod kpatch_path || becomes enabled
         [ -e $S/kpatch_path ] && disable path && becomes disabled && unload path
         load path; becomes enabled; disable path; becomes disabled; unload path
         expect 1111; disable one; unload one; original
-        [ -z "$(cat $S/last_refusal)" ] || fail "something was refused"
+        # the worker may have come while the module went
+        [ -z "$(cat $S/last_refusal)" ] || grep -q "kpatch_path is being unloaded" $S/last_refusal ||
+            fail "something was refused"
     """
     result = boot(target, script)
     # on a slow kernel the worker may be faster than cat; that it was a worker's work stands in the log
@@ -222,7 +225,7 @@ def test_callbacks_and_veto(target: Target) -> None:
 
 REFUSALS = {
     "release": r"errno: 8\nreason: built for kernel 6\.1\.0-0-elsewhere, this is {release}\n",
-    "version": r"errno: 8\nreason: built for kernel {release} #1 SMP someday, this is {release} #1 SMP .*\n",
+    "version": r"errno: 8\nreason: built for kernel {release} #1 SMP someday, this is {release} #\d+ SMP .*\n",
     "build_id": r"errno: 8\nreason: built for the kernel with build-id 01020304\w+14, this one has \w{{40}}\n",
     "notes": r"errno: 8\nreason: no notes where the kernel of the patch has them",
     "name": r"errno: 22\nreason: function si_meminfa is not at its address: si_meminfo\+0x0/0x\w+ is there\n",

@@ -74,9 +74,11 @@ class Result:
         """Return ``out``; raise AssertionError with everything worth reading if the run was not clean."""
         if self.passed and not self.splats:
             return self.out
-        tail = "\n".join(self.log.splitlines()[-80:])
+        lines = self.log.splitlines()
+        first = next((number for number, line in enumerate(lines) if SPLAT.search(line)), len(lines))
+        told = "\n".join([*lines[first : max(first, len(lines) - 80)][:60], "...", *lines[-80:]])
         raise AssertionError(
-            f"script passed: {self.passed}, splats: {list(self.splats)}\n--- script\n{self.out}\n--- kernel\n{tail}"
+            f"script passed: {self.passed}, splats: {list(self.splats)}\n--- script\n{self.out}\n--- kernel\n{told}"
         )
 
 
