@@ -162,20 +162,19 @@ def test_who_is_in_the_way_himself(target: Target) -> None:
         disable path; enable path; becomes enabled; sleep 1; state path enabled
         rmmod kpatch_path 2>/dev/null && fail "an enabled patch was unloaded"
         disable path; becomes disabled
-        [ -z "$(cat $S/last_refusal)" ] || fail "something was refused"
         enable path; rmmod kpatch_path || becomes enabled
         [ -e $S/kpatch_path ] && disable path && becomes disabled && unload path
         load path; becomes enabled; disable path; becomes disabled; unload path
         expect 1111; disable one; unload one; original
-        # the worker may have come while the module went
-        [ -z "$(cat $S/last_refusal)" ] || grep -q "kpatch_path is being unloaded" $S/last_refusal ||
-            fail "something was refused"
     """
     result = boot(target, script)
     # on a slow kernel the worker may be faster than cat; that it was a worker's work stands in the log
     assert re.match(r"enabl(ing|ed)\ndisabl(ing|ed)\nenabl(ing|ed)\n", result.out), result.out
     told = re.findall(r"kpatch_path: (\w+) \(pid \d+\), who asks for it, is in the way", result.log)
     assert told.count("insmod") == 2 and len(told) >= 8, told
+    # a removal races with the worker, which may find the module going; nothing else is refused
+    refused = re.findall(r"refused \(error -\d+\): .*", result.log)
+    assert refused in ([], ["refused (error -19): module kpatch_path is being unloaded"]), refused
 
 
 def test_forced_removal_waits_and_names_the_patch(target: Target) -> None:
