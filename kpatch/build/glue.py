@@ -20,7 +20,7 @@ from kpatch.elf import const as c
 from kpatch.elf.object import ElfObject
 from kpatch.errors import RunError
 from kpatch.kernel.cache import locked, read_json, write_json
-from kpatch.kernel.kbuild import COMPILE_FLAGS, OBJECT_ARGS, split_commands
+from kpatch.kernel.kbuild import COMPILE_FLAGS, objtool_args, split_commands
 from kpatch.kernel.source import PreparedTree
 
 __all__ = ["CHECKSUM_PLACE", "NAME_PLACE", "Glue", "build_core"]
@@ -102,7 +102,8 @@ class Glue:
         self._place_sources(directory, 1)
         objects = " ".join(posixpath.splitext(name)[0] + ".o" for name in self.sources)
         (directory / "Kbuild").write_text(f"obj-m := {NAME_PLACE}.o\n{NAME_PLACE}-y := {objects}\n")
-        args = [f"M={directory}", *OBJECT_ARGS, "KBUILD_MODPOST_WARN=1", "modules"]
+        options = [f"KCFLAGS={COMPILE_FLAGS}", *objtool_args(self.tree), "KBUILD_MODPOST_WARN=1"]
+        args = [f"M={directory}", *options, "modules"]
         self.tree.tools.run(["make", "-s", *self.tree.make_args(), *args], cwd=self.tree.path)
         compile_commands = {
             name: self._read_commands(directory, posixpath.splitext(name)[0] + ".o") for name in self.sources

@@ -24,7 +24,7 @@ from kpatch.build.stages import Progress, Stages
 from kpatch.build.target import ARCH
 from kpatch.errors import BadInput, MismatchError, RunError, Unchanged, Unpatchable
 from kpatch.kernel.cache import locked
-from kpatch.kernel.kbuild import COMPILE_FLAGS, OBJTOOL_ARGS, ObjectCommand, module_of, parse_command_file
+from kpatch.kernel.kbuild import COMPILE_FLAGS, ObjectCommand, module_of, objtool_args, parse_command_file
 from kpatch.kernel.module import ModuleImage, read_module
 from kpatch.kernel.modules import module_name
 from kpatch.kernel.source import PreparedTree
@@ -116,7 +116,7 @@ def _make(built: Path, tree: PreparedTree, request: BuildRequest) -> None:
     with locked(tree.lock, "compiles in the prepared source"):
         try:
             tree.tools.run([*args, "clean"], cwd=tree.path)
-            options = [f"-j{request.jobs_or_all}", f"KCFLAGS={flags}", "KBUILD_MODPOST_WARN=1", *OBJTOOL_ARGS]
+            options = [f"-j{request.jobs_or_all}", f"KCFLAGS={flags}", "KBUILD_MODPOST_WARN=1", *objtool_args(tree)]
             tree.tools.run([*args, *options, "modules"], cwd=tree.path)
         except RunError as error:
             raise BadInput(

@@ -22,11 +22,10 @@ from kpatch.kernel.source import PreparedTree
 
 __all__ = [
     "COMPILE_FLAGS",
-    "OBJECT_ARGS",
-    "OBJTOOL_ARGS",
     "Directory",
     "Kbuild",
     "ObjectCommand",
+    "objtool_args",
     "parse_command_file",
     "split_commands",
 ]
@@ -34,7 +33,7 @@ __all__ = [
 COMPILE_FLAGS = "-ffunction-sections -fdata-sections -g0"
 """Each function in a section of its own; debug information never changes code and is only slow."""
 
-OBJTOOL_ARGS = (
+_OBJTOOL_ARGS = (
     "delay-objtool=",
     "objtool-args=$(filter-out --ibt --werror,$(objtool-args-y))$(if $(part-of-module), --module)",
 )
@@ -44,9 +43,18 @@ Kernels with IBT run objtool only when all is linked (scripts/Makefile.lib).  Ru
 same code and tables, except for what it must know all objects for: which functions need no ENDBR (--ibt).
 """
 
-OBJECT_ARGS = (f"KCFLAGS={COMPILE_FLAGS}", *OBJTOOL_ARGS)
+_OBJTOOL_STEP = "$(call cmd,objtool)"
+"""In scripts/Makefile.build up to 5.15: objtool has a step of its own, which no ``.cmd`` file tells."""
 
-_FORMAT = 2
+_OBJTOOL_STEP_ARGS = (
+    "kpatch-objtool=$(if $(__objtool_obj),$(if $(patsubst y%,,$(OBJECT_FILES_NON_STANDARD_$(basetarget).o)"
+    "$(OBJECT_FILES_NON_STANDARD)n),; $(__objtool_obj) $(objtool_args) $@))",
+    "cmd_cc_o_c=$(CC) $(c_flags) -c -o $@ $< $(kpatch-objtool)",
+    "cmd_objtool=$(if $(filter %.S,$<),true $(kpatch-objtool))",
+)
+"""There objtool becomes a part of the compiler's command, as it is from 5.16 on."""
+
+_FORMAT = 3
 
 _AT_ONCE = 200
 """Directories in one run of make: the shell's command line is limited (128 KiB, MAX_ARG_STRLEN of Linux)."""
@@ -81,6 +89,12 @@ include $(firstword $(wildcard $(src)/Kbuild $(src)/Makefile))
 kpatch-names := $(sort $(filter %-y %-m %-objs,$(.VARIABLES)))
 $(foreach v,$(kpatch-names),$(if $(filter file override,$(origin $v)),$(info VAR $(obj) $v $($v))))
 """
+
+
+def objtool_args(tree: PreparedTree) -> tuple[str, ...]:
+    """What make is given in ``tree`` so that the command of an object makes it complete, objtool's tables included."""
+    separate = _OBJTOOL_STEP in (tree.path / "scripts/Makefile.build").read_text("utf-8")
+    return _OBJTOOL_STEP_ARGS if separate else _OBJTOOL_ARGS
 
 
 @dataclass(frozen=True)
@@ -233,7 +247,7 @@ class Kbuild:
     def _compile(self, targets: Sequence[str], jobs: int) -> None:
         if not targets:
             return
-        options = [f"-j{jobs}", *OBJECT_ARGS]
+        options = [f"-j{jobs}", f"KCFLAGS={COMPILE_FLAGS}", *objtool_args(self.tree)]
         if "." in self.roots():
             self._make(["kpatch-object", f"KPATCH_OBJECT={' '.join(targets)}", *options])
         else:

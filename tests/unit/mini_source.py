@@ -17,6 +17,7 @@ build := -f scripts/Makefile.build obj
     "Kbuild": "obj-y += fs/ kernel/ lib/ drivers/ arch/x86/\n",
     "include/config/auto.conf": "CONFIG_EXT=m\nCONFIG_PROC=y\n",
     "scripts/Kbuild.include": "",
+    "scripts/Makefile.build": "",
     "fs/Makefile": """\
 obj-y := open.o namei.o
 obj-$(CONFIG_PROC) += proc/

@@ -105,3 +105,30 @@ def test_an_object_is_compiled_without_the_tools_that_only_the_link_needs(tmp_pa
     makefile.write_text(f"CONFIG_DEBUG_INFO_BTF := y\n{makefile.read_text()}\n{OLDER}")
     (tmp_path / "commands").mkdir()
     assert Kbuild(tree).command("fs/open.o").source == "fs/open.c"
+
+
+SEPARATE = """
+fs/open.o fs/namei.o: c_flags = -DKBUILD_MODFILE=$@
+fs/open.o fs/namei.o: %.o: %.c
+	@printf 'cmd_$@ := $(cmd_cc_o_c)\\n' > fs/.$(@F).cmd
+	@$(if $(cmd_objtool),echo objtool was to run twice >&2; false)
+OBJECT_FILES_NON_STANDARD_namei.o := y
+basetarget = $(basename $(@F))
+CC := gcc
+objtool_args := orc generate
+"""
+"""As a kernel before 5.16, where objtool is a step after the compiler's command; it is there if it is configured."""
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_objtool_is_a_part_of_the_command_where_it_has_a_step_of_its_own(tmp_path: Path, configured: bool) -> None:
+    tree = make_tree(tmp_path)
+    objtool = "__objtool_obj := ./objtool\n" if configured else ""
+    makefile = tree.path / "Makefile"
+    makefile.write_text(f"{makefile.read_text()}\nKBUILD_VMLINUX_OBJS := fs/built-in.a\n{objtool}{SEPARATE}")
+    (tree.path / "scripts/Makefile.build").write_text("define rule_cc_o_c\n\t$(call cmd,objtool)\nendef\n")
+    (tmp_path / "commands").mkdir()
+    plain, excepted = Kbuild(tree).commands(["fs/open.o", "fs/namei.o"])
+    compiler = ("gcc", "-DKBUILD_MODFILE=fs/open.o", "-c", "-o", "fs/open.o", "fs/open.c")
+    assert plain.commands == (compiler, ("./objtool", "orc", "generate", "fs/open.o"))[: 1 + configured]
+    assert len(excepted.commands) == 1
