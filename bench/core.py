@@ -123,7 +123,7 @@ def _guest_tool(place: Path) -> Path:
 
 def _side_by_side(kernel: StockKernel, files: Mapping[str, Path]) -> dict[str, float]:
     """Run everything but the stress in one boot; medians by key."""
-    result = tiny.run(kernel.vmlinuz, _SCRIPT, files, memory="2G", timeout=1500)
+    result = tiny.run(kernel.vmlinuz, _SCRIPT, files, memory="2G", at_once=True, timeout=1500)
     seen: dict[str, list[int]] = defaultdict(list)
     for key, value in re.findall(r"^([a-z]+\.[a-z0-9_]+) (\d+)$", result.check(), re.MULTILINE):
         seen[key].append(int(value))

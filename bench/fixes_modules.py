@@ -100,9 +100,7 @@ def load(kernel: StockKernel, core: Path, patches: Sequence[Path]) -> dict[str, 
             files |= {f"modules/{name}.ko": modules.find(name) for name in wanted}
             files[f"patches/{patch.name}"] = patch
             plan += f"{patch.name} {module_name(patch)} {' '.join(f'{name}.ko' for name in wanted)}\n"
-        result = tiny.run(
-            kernel.vmlinuz, _SCRIPT, {**files, "plan": plan.encode()}, memory="2G", threads="single", timeout=_SECONDS
-        )
+        result = tiny.run(kernel.vmlinuz, _SCRIPT, {**files, "plan": plan.encode()}, memory="2G", timeout=_SECONDS)
         ends = Counter(line.split()[0] for line in result.out.splitlines() if line.strip())
         if ends["BAD"] or result.splats or not result.passed:
             print(result.out, *result.splats, sep="\n", file=sys.stderr)

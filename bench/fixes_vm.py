@@ -89,8 +89,7 @@ def load(kernel: StockKernel, core: Path, modules: Sequence[Path], interface: st
     for start in range(0, len(modules), _PER_BOOT):
         part = modules[start : start + _PER_BOOT]
         files = {"kpatch.ko": core, **{f"patches/{module.name}": module for module in part}}
-        # One thread: QEMU before 8.1 mishandles code that one CPU changes while another one runs it.
-        result = tiny.run(kernel.vmlinuz, script, files, threads="single", timeout=_SECONDS)
+        result = tiny.run(kernel.vmlinuz, script, files, timeout=_SECONDS)
         names = [line for line in result.out.splitlines() if line.startswith("GOOD ")]
         if len(names) < len(part) or result.splats or not result.passed:
             print(result.out, *result.splats, sep="\n", file=sys.stderr)

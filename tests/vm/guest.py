@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tests.vm import patience
+from tests.vm import emulator, patience
 from tests.vm.image import GuestImage
 
 __all__ = ["HOST", "Guest", "GuestError", "Result"]
@@ -199,8 +199,7 @@ class Guest:
             drives += ["-drive", f"file={disk},format=qcow2,if=virtio,cache=unsafe"]
         return [
             *["setpriv", "--pdeathsig", "KILL"],  # however the test run ends, no machine is left behind
-            *["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G"],
-            *["-display", "none", "-no-reboot", "-nodefaults"],
+            *emulator.machine(),
             *["-kernel", str(self.image.kernel.vmlinuz), "-initrd", str(self.image.initramfs), "-append", arguments],
             *drives,
             *["-serial", f"file:{self._console_path}"],

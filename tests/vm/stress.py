@@ -93,10 +93,9 @@ def run(
     rounds = -(-cycles // SWITCHES)
     script = f"WARM={min(_WARM, rounds)} ROUNDS={rounds}\n{_SCRIPT}"
     files = {f"m/{name}.ko": path for name, path in modules.items()}
-    # One thread: QEMU before 8.1 mishandles code that one CPU changes while another one runs it. The console is slow
-    # and need not have the two lines that each switch is worth.
+    # The console is slow and need not have the two lines that each switch is worth.
     options = f"loglevel=5 {append}"
-    out = tiny.run(kernel.vmlinuz, script, files, threads="single", timeout=timeout, append=options, smp=smp).check()
+    out = tiny.run(kernel.vmlinuz, script, files, timeout=timeout, append=options, smp=smp).check()
     _check_account(out, rounds)
     return rounds * SWITCHES
 

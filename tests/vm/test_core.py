@@ -51,14 +51,13 @@ def boot(
     *,
     core: str = "kpatch",
     files: Mapping[str, Path] | None = None,
-    threads: str = "multi",
     timeout: float = 200,
 ) -> tiny.Result:
     """Run ``script`` after the prelude; the kernel's log must be clean and the core module removable."""
     modules = {f"m/{name}.ko": path for name, path in target.modules.items()}
     epilogue = "\nrmmod caller 2>/dev/null\nrmmod kpatch || fail 'the core stays'\n"
     script = f"CORE={core}\n{PRELUDE}{script}{epilogue}"
-    result = tiny.run(target.kernel.vmlinuz, script, {**modules, **(files or {})}, threads=threads, timeout=timeout)
+    result = tiny.run(target.kernel.vmlinuz, script, {**modules, **(files or {})}, timeout=timeout)
     result.check()
     return result
 
@@ -204,7 +203,7 @@ def test_a_thread_that_never_sleeps_stops_nobody_but_rmmod(target: Target) -> No
         done
         rmmod caller; unload one; unload two
     """
-    boot(target, script, threads="single", timeout=400)
+    boot(target, script, timeout=400)
 
 
 def test_callbacks_and_veto(target: Target) -> None:
@@ -339,4 +338,4 @@ def test_half_a_patch_is_never_seen(target: Target, names: tuple[str, ...]) -> N
         [ $(seen calls) -gt 100000 ] || fail "hardly any calls"
         [ $(seen mixed) = 0 ] || fail "half a patch was seen"
     """
-    print(boot(target, script, threads="single", timeout=500).out)
+    print(boot(target, script, timeout=500).out)

@@ -93,7 +93,7 @@ def test_calls_in_nmis(target: Target) -> None:
         [ $(seen_by wrong) = 0 ] || fail "neither version's answer"
         rmmod nmicaller
     """
-    boot(target, "seen_by() { cat /sys/module/nmicaller/parameters/$1; }\n" + script, threads="single", timeout=400)
+    boot(target, "seen_by() { cat /sys/module/nmicaller/parameters/$1; }\n" + script, timeout=400)
 
 
 def test_force_takes_what_is_in_use(target: Target) -> None:
@@ -131,5 +131,5 @@ def test_nobody_is_named_twice(target: Target) -> None:
         done 2>/dev/null
         rmmod chaincaller; disable chain_one; unload chain_one
     """
-    out = boot(target, script, threads="single", timeout=400).out
+    out = boot(target, script, timeout=400).out
     assert "refused\n" in out, "nobody was ever in the way"

@@ -43,9 +43,7 @@ def modules(target: Target) -> Mapping[str, Path]:
     return {**target.modules, **late.build(target.kernel, target.modules["kpatch"].parent)}
 
 
-def boot(
-    target: Target, modules: Mapping[str, Path], script: str, *, core: str = "kpatch", threads: str = "multi"
-) -> tiny.Result:
+def boot(target: Target, modules: Mapping[str, Path], script: str, *, core: str = "kpatch") -> tiny.Result:
     """Run ``script`` after the prelude; the kernel's log must be clean and the core module removable."""
     wanted = {
         name: path for name, path in modules.items() if "late" in name or name in ("kpatch", "faults", "kpatch-one")
@@ -53,7 +51,7 @@ def boot(
     files = {f"m/{name}.ko": path for name, path in wanted.items()}
     epilogue = "\nrmmod late_target 2>/dev/null\nrmmod late_depot\nrmmod kpatch || fail 'the core stays'\n"
     text = f"CORE={core}\n" + PRELUDE + HELPERS + script + epilogue
-    result = tiny.run(target.kernel.vmlinuz, text, files, threads=threads)
+    result = tiny.run(target.kernel.vmlinuz, text, files)
     result.check()
     return result
 
@@ -259,7 +257,7 @@ def test_modules_come_and_go_while_patches_do(target: Target, modules: Mapping[s
         done
         come; plain; go
     """
-    out = boot(target, modules, script, threads="single").out
+    out = boot(target, modules, script).out
     found = re.search(r"enabled (\d+) times\n(.*)came (\d+) times", out, re.S)
     assert found and int(found[1]) > 2 and int(found[3]) > 2, out
     values = set(re.findall(r"^ *\d+ (\d+)$", found[2], re.M))

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.vm.emulator import machine
 from tests.vm.kernels import StockKernel
-from tests.vm.patience import KERNEL_ARGUMENTS, PATIENCE, patient
+from tests.vm.patience import KERNEL_ARGUMENTS, patient
 
 BUSYBOX = Path(shutil.which("busybox") or "/bin/busybox")
 
@@ -106,17 +107,14 @@ def initramfs(files: Mapping[str, bytes | Path]) -> bytes:
     return b"".join(parts) + _newc_entry("TRAILER!!!", 0, b"", 0)
 
 
-def qemu_command(
-    vmlinuz: Path, initrd: Path, work: Path, append: str, smp: int, memory: str, threads: str
-) -> list[str]:
-    """The command line of the machine. TCG, because a stock kernel is not known to boot under this host's KVM.
+def qemu_arguments(vmlinuz: Path, initrd: Path, work: Path, append: str) -> list[str]:
+    """What the machine boots, and where its two serial ports go.
 
     no_timer_check: on a busy host the emulated timer may be late when the kernel tests its interrupt.
     """
     options = f"console=ttyS0 panic=-1 oops=panic no_timer_check quiet loglevel=7 {KERNEL_ARGUMENTS} {append}".strip()
     return [
-        *("qemu-system-x86_64", "-accel", f"tcg,thread={threads}", "-cpu", "max", "-smp", str(smp), "-m", memory),
-        *("-display", "none", "-no-reboot", "-nodefaults", "-monitor", "none"),
+        *("-monitor", "none"),
         *("-serial", f"file:{work / 'console'}", "-serial", f"file:{work / 'out'}"),
         *("-kernel", str(vmlinuz), "-initrd", str(initrd), "-append", options),
     ]
@@ -130,24 +128,20 @@ def run(
     smp: int = 2,
     memory: str = "1G",
     append: str = "",
-    threads: str = "multi",
+    at_once: bool = False,
     timeout: float = 300,
     keep: Path | None = None,
 ) -> Result:
     """Boot ``vmlinuz``, run ``script`` (POSIX shell, busybox) as root of the guest, power off.
 
-    ``append``: more kernel parameters. ``threads``: "single" where one CPU changes code that another one runs all the
-    time: up to QEMU 8.0 a CPU that translates a breakpoint while another CPU replaces it keeps the breakpoint for
-    ever ("accel/tcg: Always lock pages before translation", 8.1), seen as a soft lockup at the function's entry;
-    with one thread CPUs take turns. The slower the machine the likelier, so it is for all when there is more patience.
+    ``append``: more kernel parameters. ``at_once``: see :func:`tests.vm.emulator.machine`.
     ``timeout``: seconds until the machine is killed, times :data:`PATIENCE`. ``keep``: a directory that gets the logs.
     """
-    threads = "single" if PATIENCE > 1 else threads
     with tempfile.TemporaryDirectory(prefix="kpatch-tiny-") as name:
         work = Path(name)
         base: dict[str, bytes | Path] = {"bin/busybox": BUSYBOX, "init": INIT.encode(), "script.sh": script.encode()}
         (work / "initrd").write_bytes(initramfs({**base, **(files or {})}))
-        command = qemu_command(vmlinuz, work / "initrd", work, append, smp, memory, threads)
+        command = machine(smp, memory, at_once) + qemu_arguments(vmlinuz, work / "initrd", work, append)
         over, limit = "", patient(timeout)
         try:
             subprocess.run(command, timeout=limit, check=False, stdin=subprocess.DEVNULL, capture_output=True)
