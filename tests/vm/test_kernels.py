@@ -109,9 +109,15 @@ def core(other: StockKernel, tmp_path_factory: pytest.TempPathFactory) -> Path:
         raise
 
 
+def _relocations_of(module: Path, section: str) -> str:
+    argv: list[str | Path] = ["objdump", "-r", "-j", section, module]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("other", [*SUITES, pytest.param(OLDEST, marks=pytest.mark.kernels)], indirect=True)
 def test_a_patch_of_one_line(other: StockKernel, core: Path, tmp_path: Path) -> None:
     module = kpatch_build(other, tmp_path, TOP / "examples/meminfo-string.patch")
+    assert re.search(r"PC32 +meminfo_proc_show", _relocations_of(module, ".orc_unwind_ip")), "how to unwind it"
     out = tiny.run(other.vmlinuz, SCRIPT, {"kpatch.ko": core, "patch.ko": module}).check()
     shown = [line.split(":")[0] for line in out.splitlines() if line.lower().startswith("vmallocchunk")]
     assert shown == ["VmallocChunk", "VMALLOCCHUNK", "VmallocChunk"]
