@@ -75,7 +75,8 @@ def link_module(parts: ModuleParts, glue: Glue, work: Path) -> Path:
     stem = f"kpatch-{parts.name}"
     whole = work / f"{stem}.o"
     tools = glue.tree.tools
-    tools.run(["ld", "-r", "-o", whole, *objects])
+    # By name: ld 2.35 calls objects without a file symbol by the path that it is given.
+    tools.run(["ld", "-r", "-o", whole.name, *(path.name for path in objects)], cwd=work)
     _modpost(whole, glue, work)
     _make_mod_object(stem, glue, work)
     argv = [word.replace("@DIR@", str(work)).replace(NAME_PLACE, stem) for word in glue.recorded.link]
