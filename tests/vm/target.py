@@ -34,6 +34,12 @@ class Target:
         (header, *_) = (path for path in self._headers() if path.exists())
         return re.search(pattern, header.read_text()) is not None
 
+    def configured(self, option: str) -> bool:
+        """Whether the kernel was configured with ``option`` built in."""
+        by_hand = self.kernel.root / ".config"
+        config = by_hand if by_hand.exists() else self.kernel.config
+        return f"{option}=y\n" in config.read_text()
+
     def _headers(self) -> Iterator[Path]:
         yield from self.kernel.root.glob("usr/src/linux-headers-*-common/include/linux/ftrace.h")
         yield self.kernel.root / "include/linux/ftrace.h"

@@ -191,14 +191,18 @@ def test_forced_removal_waits_and_names_the_patch(target: Target) -> None:
 
 
 def test_a_thread_that_never_sleeps_stops_nobody_but_rmmod(target: Target) -> None:
-    """It lets no grace period of tasks end. Patches are enabled, replaced and disabled all the same."""
-    script = """
+    """It lets no grace period of tasks end. Patches are enabled, replaced and disabled all the same.
+
+    A kernel whose own code is never preempted (Debian 5.10) knows no such grace periods: there nothing waits.
+    """
+    waits = 1 if target.configured("CONFIG_TASKS_RCU") else 0
+    script = f"""
         insmod caller.ko stubborn=1
         for n in 1 2 3; do load one; expect 1111; enable one; load two; expect 2222; state one replaced
             disable two; original; enable one; expect 1111; disable one; original
             [ $n = 3 ] && break
             (rmmod kpatch_one; rmmod kpatch_two; touch /removed) &
-            sleep 2; [ -e /removed ] && fail "its trampolines may be in use"
+            sleep 2; [ {waits} = 1 ] && [ -e /removed ] && fail "its trampolines may be in use"
             rmmod caller; wait; rm /removed; insmod caller.ko stubborn=1
         done
         rmmod caller; unload one; unload two
@@ -288,14 +292,19 @@ def test_ftrace_can_be_neither_off_nor_switched_off(target: Target) -> None:
 
 
 def test_tracers_on_a_patched_function(target: Target) -> None:
-    """The function tracers and kprobes, on old and new function, before and after the patch."""
-    script = """
+    """The function tracers and kprobes, on old and new function, before and after the patch.
+
+    Before ftrace_graph_func() the graph tracer of x86 asks its filter about the function that a handler sent the
+    call to, so it does not see a patched one (docs/kernels.md).
+    """
+    blind = "none" if target.offers("ftrace_graph_func") else "function_graph"
+    script = f"""
         T=/sys/kernel/tracing
         for name in one ops; do
             for tracer in function function_graph; do
                 echo si_meminfo > $T/set_ftrace_filter; echo $tracer > $T/current_tracer
                 load $name; expect 1111
-                grep -q si_meminfo $T/trace || fail "not traced by $tracer"
+                [ $tracer = {blind} ] || grep -q si_meminfo $T/trace || fail "not traced by $tracer"
                 echo nop > $T/current_tracer; expect 1111
                 echo $tracer > $T/current_tracer; expect 1111
                 disable $name; original; enable $name; expect 1111
