@@ -14,12 +14,16 @@ from typing import Dict, List, Mapping, Optional, Sequence, Union
 from kpatch.errors import RunError
 from kpatch.log import logger
 
-__all__ = ["Completed", "PathLike", "clean_env", "quote", "run"]
+__all__ = ["INHERITED", "Completed", "PathLike", "clean_env", "quote", "run"]
 
 Completed = subprocess.CompletedProcess
 PathLike = Union[str, "os.PathLike[str]"]
 
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "SOURCE_DATE_EPOCH")
+INHERITED = frozenset(
+    ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "GNUPGHOME", "SOURCE_DATE_EPOCH")
+)
+"""What child processes get of our environment."""
+
 _TAIL_LINES = 20
 _GRACE = 2.0
 """Seconds that a process group has between SIGTERM and SIGKILL."""
@@ -27,7 +31,7 @@ _GRACE = 2.0
 
 def clean_env(extra: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
     """The environment of child processes: a short list from ours, C.UTF-8, and ``extra``."""
-    env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    env = {name: os.environ[name] for name in INHERITED if name in os.environ}
     env.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
     env["LANG"] = env["LC_ALL"] = "C.UTF-8"
     env.update(extra or {})

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kpatch.elf import const as c
 from kpatch.errors import BadInput, RunError
 from kpatch.kernel.release import inside_root
-from kpatch.run import Completed, PathLike, run
+from kpatch.run import INHERITED, Completed, PathLike, run
 
 __all__ = ["HOST", "Buildroot", "Toolchain"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_ENVIRONMENT = ("LANG=C.UTF-8", "LC_ALL=C.UTF-8", "HOME=/", f"PATH={_PATH}")
-"""All that a program in a chroot gets to know."""
+_ENVIRONMENT = {"HOME": "/", "PATH": _PATH}
+"""What a program in a chroot gets to know besides the language; of ours nothing."""
 
-# $1: root, then directories to show at the same place, "--", what `env` is to be given in the chroot.
+# $1: root, then directories and files to show at the same place, "--", the command in the chroot.
 # What is mounted over its /tmp holds the overlay's upper layer; within the overlay /tmp is the chroot's again.
 _ENTER = """
 set -e
@@ -35,12 +35,17 @@ mkdir tmp/upper tmp/work
 mount -t overlay -o lowerdir=.,upperdir=tmp/upper,workdir=tmp/work overlay "$root"
 for kept in /proc /dev; do mkdir -p "$root$kept"; mount --rbind $kept "$root$kept"; done
 while [ "$1" != -- ]; do
-    mkdir -p "$root$1"
+    if [ -d "$1" ]; then
+        mkdir -p "$root$1"
+    elif [ ! -e "$root$1" ]; then
+        mkdir -p "$root${1%/*}"
+        : >"$root$1"
+    fi
     mount --bind "$1" "$root$1"
     shift
 done
 shift
-exec chroot "$root" /usr/bin/env -i "$@"
+exec chroot "$root" "$@"
 """
 
 
@@ -53,9 +58,16 @@ class Toolchain:
     """For messages: "no compiler is installed here"."""
     root = Path("/")
 
-    def run(self, argv: Sequence[PathLike], cwd: PathLike | None = None, check: bool = True) -> Completed[str]:
-        """As :func:`kpatch.run.run`, with this toolchain's programs."""
-        return run(argv, cwd=cwd, check=check)
+    def run(
+        self,
+        argv: Sequence[PathLike],
+        cwd: PathLike | None = None,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        also: Sequence[Path] = (),
+    ) -> Completed[str]:
+        """As :func:`kpatch.run.run`, with this toolchain's programs; they must see the files ``also``, too."""
+        return run(argv, cwd=cwd, check=check, env=env)
 
     def has(self, program: str) -> bool:
         """Whether ``program`` (a name) can be run."""
@@ -77,11 +89,24 @@ class Buildroot(Toolchain):
         self._check()
         self.identity = self._identity()
 
-    def run(self, argv: Sequence[PathLike], cwd: PathLike | None = None, check: bool = True) -> Completed[str]:
-        """Run ``argv`` in the chroot; paths below the shown directories mean the same in there."""
+    def run(
+        self,
+        argv: Sequence[PathLike],
+        cwd: PathLike | None = None,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        also: Sequence[Path] = (),
+    ) -> Completed[str]:
+        """Run ``argv`` in the chroot; paths below the shown directories, and ``also``, mean the same in there."""
         enter: list[PathLike] = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _ENTER, "sh", self.root]
-        start = [*_ENVIRONMENT, "/bin/sh", "-c", 'cd "$0" && exec "$@"', cwd or "/"]
-        return run([*enter, *self._shown, "--", *start, *argv], check=check, shown=argv)
+        start = [
+            "/bin/sh",
+            "-c",
+            f'unset {" ".join(sorted(INHERITED - {*_ENVIRONMENT}))}; cd "$0" && exec "$@"',
+            cwd or "/",
+        ]
+        command = [*enter, *self._shown, *also, "--", *start, *argv]
+        return run(command, check=check, env={**_ENVIRONMENT, **(env or {})}, shown=argv)
 
     def has(self, program: str) -> bool:
         """Whether ``program`` (a name) is installed in the chroot."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,12 @@ class _Chroot(Toolchain):
     """Has a compiler that this machine does not have, and refuses to run it."""
 
     def run(
-        self, argv: Sequence[PathLike], cwd: PathLike | None = None, check: bool = True
+        self,
+        argv: Sequence[PathLike],
+        cwd: PathLike | None = None,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+        also: Sequence[Path] = (),
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(argv, 1, "", "compiled in the chroot")
 

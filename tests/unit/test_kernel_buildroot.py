@@ -57,6 +57,23 @@ def test_programs_see_what_is_shown_and_nothing_of_ours(
 
 
 @needs_root
+def test_single_files_and_a_secret_are_shown_to_one_program(root: Path, tmp_path: Path) -> None:
+    work, keys = tmp_path / "work", tmp_path / "keys"
+    for place in (work, keys):
+        place.mkdir()
+        (place / "key").write_text(f"that of {place.name}\n")
+    (keys / "other").touch()
+    buildroot = Buildroot(root, [work])
+    also = [work / "key", keys / "key"]
+    assert buildroot.run(["cat", *also], also=also).stdout == "that of work\nthat of keys\n"
+    assert buildroot.run(["ls", keys], also=also).stdout == "key\n"
+    assert [path.read_text() for path in also] == ["that of work\n", "that of keys\n"]
+    done = buildroot.run(["env"], env={"SECRET": "in no command line"})
+    assert "SECRET=in no command line" in done.stdout.splitlines()
+    assert "in no command line" not in str(done.args)
+
+
+@needs_root
 def test_the_root_is_never_written_to_and_no_mount_stays(root: Path) -> None:
     before, mounts = files(root), Path("/proc/self/mounts").read_text()
     buildroot = Buildroot(root, [])
