@@ -71,7 +71,7 @@ static int kp_ops_attach(struct kp_hook *hook)
 	err = register_ftrace_function(&hook->ops);
 	if (err) {
 		if (err == -EBUSY)
-			kp_refuse_reason("function %s is redirected by somebody else (livepatch?), or kernel.ftrace_enabled is 0",
+			kp_refuse_reason("function %s is redirected by somebody else (livepatch? BPF before 6.0?), or kernel.ftrace_enabled is 0",
 					 hook->name);
 		else
 			kp_refuse_reason("function %s cannot be hooked", hook->name);

@@ -13,6 +13,9 @@ from tests.vm.test_core import boot
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
+SHARES = "FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_PEER"
+"""Of linux/ftrace.h since 6.0: a direct call and IPMODIFY may be on one function."""
+
 
 @pytest.fixture(scope="module")
 def fentry(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,10 +31,7 @@ def _needs(target: Target, option: str) -> None:
         pytest.skip(f"a kernel without {option}")
 
 
-def test_bpf_on_a_patched_function(target: Target, fentry: Path) -> None:
-    """BPF first: the patch goes by ops, both work. Patch first: BPF is refused (direct) or works beside it (ops)."""
-    _needs(target, "CONFIG_DEBUG_INFO_BTF")
-    script = """
+BPF = """
         echo 1 > /proc/sys/kernel/bpf_stats_enabled
         mkfifo /tmp/ask
         attach() { ./fentry si_meminfo </tmp/ask >/tmp/told & exec 3>/tmp/ask; await 1; }
@@ -41,7 +41,15 @@ def test_bpf_on_a_patched_function(target: Target, fentry: Path) -> None:
         detach() { exec 3>&-; wait; }
         is_attached() { grep -q attached /tmp/told || fail "BPF: $(cat /tmp/told)"; }
         patched() { expect 1111; }
+"""
 
+
+def test_bpf_on_a_patched_function(target: Target, fentry: Path) -> None:
+    """BPF first: the patch goes by ops, both work. Patch first: BPF is refused (direct) or works beside it (ops)."""
+    _needs(target, "CONFIG_DEBUG_INFO_BTF")
+    if not target.offers(SHARES):
+        pytest.skip("a kernel before 6.0, where BPF shares a function with nobody")
+    script = """
         attach; is_attached; more original
         load one; more patched
         cd $S/kpatch_one/vmlinux; echo "first: $(cat si_meminfo,0/method), $(cat get_max_files,0/method)"; cd /m
@@ -53,11 +61,25 @@ def test_bpf_on_a_patched_function(target: Target, fentry: Path) -> None:
         load ops; attach; is_attached; more patched; disable ops; more original; enable ops; more patched
         detach; expect 1111; disable ops; unload ops; original
     """
-    out = boot(target, script, files={"m/fentry": fentry}).out
+    out = boot(target, BPF + script, files={"m/fentry": fentry}).out
     assert "first: ops, direct\n" in out
     # EBUSY; EINVAL where BPF asks update_ftrace_direct_add()
     errno = 22 if target.offers(r"update_ftrace_direct_add\(") else 16
     assert f"direct: refused {errno}\n" in out
+
+
+def test_bpf_that_shares_with_nobody(target: Target, fentry: Path) -> None:
+    """Who comes second is refused, and says so."""
+    _needs(target, "CONFIG_DEBUG_INFO_BTF")
+    if target.offers(SHARES):
+        pytest.skip("a kernel since 6.0, where BPF shares a function with whoever redirects it")
+    script = """
+        attach; is_attached; refused one; more original; detach
+        load one; attach; echo "second: $(cat /tmp/told)"; patched; detach; disable one; unload one; original
+    """
+    out = boot(target, BPF + script, files={"m/fentry": fentry}).out
+    assert "reason: function si_meminfo is redirected by somebody else (livepatch? BPF before 6.0?)" in out
+    assert "second: refused 16\n" in out
 
 
 def test_livepatch_beside(target: Target) -> None:
@@ -75,7 +97,7 @@ def test_livepatch_beside(target: Target) -> None:
         expect 1111; disable one; disable top; unload one; unload top; original
     """
     out = boot(target, script).out
-    assert "reason: function get_max_files is redirected by somebody else (livepatch?)" in out
+    assert "reason: function get_max_files is redirected by somebody else (livepatch?" in out
 
 
 def test_calls_in_nmis(target: Target) -> None:
