@@ -93,6 +93,10 @@ static inline void kp_synchronize_tasks(void)
 				struct task_struct *next
 #endif
 
+#ifndef task_is_running
+#define task_is_running(task)	(READ_ONCE((task)->state) == TASK_RUNNING)
+#endif
+
 /* On a CPU, or just being taken off it. */
 static inline bool kp_task_on_cpu(const struct task_struct *task)
 {
@@ -114,13 +118,36 @@ static inline bool kp_task_has_stack(const struct task_struct *task)
 #endif
 }
 
+/*
+ * Whether the stack of a task that exits stays readable under RCU: since 5.18
+ * (kernel/fork.c), with exit_task_stack_account(). Before it may be unmapped at
+ * once, so stacks are looked at while the machine is stopped, and only then.
+ */
+static inline bool kp_stacks_stay(void)
+{
+#ifdef KP_HAVE_STACKS_UNDER_RCU
+	return true;
+#else
+	return false;
+#endif
+}
+
+/*
+ * A task that may run, in a function with a return hook (kretprobe, fprobe):
+ * its return address is not told, and 6.1 warns of who asks for it.
+ */
+static inline bool kp_task_hides_return(struct task_struct *task)
+{
+#ifdef CONFIG_RETHOOK
+	return task != current && task_is_running(task) && READ_ONCE(task->rethooks.first);
+#else
+	return false;
+#endif
+}
+
 static inline unsigned long kp_task_switches(const struct task_struct *task)
 {
 	return READ_ONCE(task->nvcsw) + READ_ONCE(task->nivcsw);
 }
-
-#ifndef task_is_running
-#define task_is_running(task)	(READ_ONCE((task)->state) == TASK_RUNNING)
-#endif
 
 #endif /* _KPATCH_COMPAT_H */

@@ -238,8 +238,14 @@ out:
  */
 int kp_switch(struct kp_patch *patch, bool on)
 {
+	const struct kp_patch *before = on ? kp_later_before(patch) : NULL;
 	int err;
 
+	if (before) {
+		kp_refuse_reason("%s, asked for earlier, is still to be enabled: try again",
+				 before->mod->name);
+		return -EBUSY;
+	}
 	kp_later_forget(patch);
 	err = on ? kp_enable(patch) : kp_disable(patch);
 	return err == KP_BY_CALLER ? kp_later(patch, on) : err;

@@ -37,6 +37,7 @@ struct kp_patch;
  * @armed:	the kernel calls it
  * @direct:	attached as a direct call to the newest replacement's trampoline
  * @attached:	trampoline that a direct call goes to now
+ * @owner:	module that it is in
  * @target:	for ops: where calls go, indexed by kpatch_slot; 0: old function
  *
  * A hook lives from the linking of the first replacement until some time after
@@ -51,6 +52,7 @@ struct kp_hook {
 	bool armed;
 	bool direct;
 	unsigned long attached;
+	struct module *owner;
 	unsigned long target[2];
 };
 
@@ -288,6 +290,7 @@ void kp_store_idle(struct kp_hook *hook);
 
 /* later.c */
 int kp_later(struct kp_patch *patch, bool on);
+const struct kp_patch *kp_later_before(const struct kp_patch *patch);
 void kp_later_forget(struct kp_patch *patch);
 void kp_later_exit(void);
 

@@ -100,9 +100,11 @@ int kp_direct_relink(struct kp_hook *hook)
 	if (hook->attached == trampoline)
 		return 0;
 	err = kp_modify_direct(&hook->ops, trampoline);
-	if (!err)
-		hook->attached = trampoline;
-	return err;
+	if (err)
+		return err;
+	hook->attached = trampoline;
+	hook->owner = top->object->patch->mod;
+	return 0;
 }
 
 int kp_direct_detach(struct kp_hook *hook)

@@ -59,11 +59,25 @@ static void kp_ask_current(struct kp_flip *flip)
 	raw_spin_unlock(&flip->lock);
 }
 
+/*
+ * The idle tasks. While CPU 0 is offline, which is possible until 6.5, its idle
+ * task stays where it is, and answers for none.
+ */
+static void kp_ask_idle(struct kp_inuse *inuse)
+{
+	struct kp_stack stack = { .inuse = inuse };
+
+	if (kp_task_on_cpu(&init_task))
+		kp_inuse_note(inuse, &init_task, &stack);
+	else
+		kp_inuse_task(inuse, &init_task);
+}
+
 static void kp_ask_others(struct kp_inuse *inuse)
 {
 	struct task_struct *process, *task;
 
-	kp_inuse_task(inuse, &init_task);
+	kp_ask_idle(inuse);
 	if (kp_ran_ask(inuse))
 		return;
 	rcu_read_lock();

@@ -20,6 +20,8 @@
 #include <linux/workqueue.h>
 #include <asm/ftrace.h>
 
+#define KP_REGISTER_TRIES	10
+
 LIST_HEAD(kp_hooks);
 
 static void kp_drain_fn(struct work_struct *work);
@@ -56,6 +58,20 @@ static void notrace kp_ops_handler(unsigned long ip, unsigned long parent_ip,
 		kp_ftrace_set_ip(fregs, target);
 }
 
+/*
+ * BPF, which may share the function, says -EAGAIN after a millisecond while one
+ * of its trampolines is being changed.
+ */
+static int kp_register_ops(struct ftrace_ops *ops)
+{
+	int err, tries = KP_REGISTER_TRIES;
+
+	do {
+		err = register_ftrace_function(ops);
+	} while (err == -EAGAIN && --tries);
+	return err;
+}
+
 static int kp_ops_attach(struct kp_hook *hook)
 {
 	int err;
@@ -68,32 +84,35 @@ static int kp_ops_attach(struct kp_hook *hook)
 				 hook->name);
 		return -EOPNOTSUPP;
 	}
-	err = register_ftrace_function(&hook->ops);
+	err = kp_register_ops(&hook->ops);
 	if (err) {
 		if (err == -EBUSY)
 			kp_refuse_reason("function %s is redirected by somebody else (livepatch? BPF before 6.0?), or kernel.ftrace_enabled is 0",
 					 hook->name);
 		else
-			kp_refuse_reason("function %s cannot be hooked", hook->name);
+			kp_refuse_reason("function %s cannot be hooked%s", hook->name,
+					 err == -EAGAIN ? ": BPF programs are being attached" : "");
 		ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
 	}
-	return err;
+	return err == -EAGAIN ? -EBUSY : err;
 }
 
 /*
  * Is there a call at the fentry site? ftrace says yes even when it is off. The
  * site is known to be there: at the function's start, or behind an ENDBR, which
  * may be sealed, hence a nop of any kind. When it is at the start and off, its
- * last byte, the one at 4, is 0 (P6_NOP5).
+ * last byte, the one at 4, is 0 (P6_NOP5). A breakpoint is there while somebody
+ * changes the call to another one; ftrace turns it off only under the lock that
+ * was passed.
  */
 static bool kp_is_called(unsigned long old_addr)
 {
-	const u8 call = 0xe8;
+	const u8 call = 0xe8, breakpoint = 0xcc;
 	u8 code[5];
 
 	if (copy_from_kernel_nofault(code, (void *)old_addr, sizeof(code)))
 		return false;
-	return code[0] == call || code[4] == call;
+	return code[0] == call || code[4] == call || code[0] == breakpoint || code[4] == breakpoint;
 }
 
 /*
@@ -116,9 +135,10 @@ static void kp_detach(struct kp_hook *hook)
 	int err = hook->direct ? kp_direct_detach(hook) : unregister_ftrace_function(&hook->ops);
 
 	list_del(&hook->node);
-	/* Fails only when ftrace has given up; then the function's calls come here for ever. */
+	/* Fails only when ftrace has given up; then calls come here for ever, and go on. */
 	if (WARN_ON(err)) {
-		__module_get(THIS_MODULE);
+		kp_store_idle(hook);
+		__module_get(hook->direct ? hook->owner : THIS_MODULE);
 		return;
 	}
 	ftrace_set_filter_ip(&hook->ops, hook->old_addr, 1, 0);
@@ -135,6 +155,7 @@ static int kp_attach(struct kp_hook *hook, struct kp_func *func)
 	if (kp_direct_possible(func)) {
 		hook->direct = true;
 		hook->attached = kp_trampoline(func);
+		hook->owner = func->object->patch->mod;
 		err = kp_direct_attach(hook);
 		if (!err)
 			return 0;

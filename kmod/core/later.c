@@ -79,6 +79,19 @@ int kp_later(struct kp_patch *patch, bool on)
 }
 
 /**
+ * kp_later_before() - the patch that waits to be enabled before this one
+ * @patch:	to be enabled now
+ *
+ * Were it enabled later, it would be above @patch, which was wanted after it.
+ */
+const struct kp_patch *kp_later_before(const struct kp_patch *patch)
+{
+	const struct kp_patch *waiting = kp_later_patch;
+
+	return waiting && waiting != patch && waiting->later == KP_LATER_ON ? waiting : NULL;
+}
+
+/**
  * kp_later_forget() - what was to be done later is not to be done
  * @patch:	any
  */

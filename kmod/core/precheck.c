@@ -24,7 +24,7 @@ static void kp_look_at_sleepers(struct kp_inuse *inuse)
 		if (!err)
 			continue;
 		kp_ran_suspect(task);
-		if (err == -EBUSY && !task_is_running(task) && !kp_task_on_cpu(task) &&
+		if (err != -EAGAIN && !task_is_running(task) && !kp_task_on_cpu(task) &&
 		    switches == kp_task_switches(task))
 			kp_inuse_note(inuse, task, &stack);
 	}
@@ -37,8 +37,8 @@ static void kp_look_at_sleepers(struct kp_inuse *inuse)
  *
  * A task asleep in a function need not stop the machine to be found. Tasks
  * that run, and those whose stacks change while they are looked at, are left
- * to the second look, with the machine stopped. The stack of a task that exits
- * meanwhile stays readable under RCU.
+ * to the second look, with the machine stopped; all are where the stack of a
+ * task that exits meanwhile does not stay readable under RCU.
  *
  * Return: 0: yes; -EBUSY: no, the blockers are noted; KP_BY_CALLER.
  */
@@ -47,7 +47,8 @@ int kp_precheck(struct kp_inuse *inuse)
 	struct kp_stack stack = { .inuse = inuse };
 
 	inuse->nr_blockers = 0;
-	kp_look_at_sleepers(inuse);
+	if (kp_stacks_stay())
+		kp_look_at_sleepers(inuse);
 	if (kp_stack_walk(current, &stack) == -EBUSY) {
 		if (!inuse->nr_blockers)
 			return KP_BY_CALLER;

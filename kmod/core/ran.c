@@ -18,7 +18,7 @@
  * A task that is off the CPU in the very last part of its exit is on no list
  * any more and may be missed by all looks, as by livepatch's. It ends in the
  * version in which it is; what that needs stays until kp_drain_wait(), which
- * waits for such tasks, too.
+ * waits for such tasks when they were preempted, but not when they sleep.
  *
  * Each CPU has a table of its own, filled with interrupts off, so there is no
  * lock. When one is full, all tasks are asked: never wrong, just slower. The
@@ -170,7 +170,7 @@ static int kp_ran_alloc(void)
  */
 void kp_ran_start(void)
 {
-	if (kp_all_tasks)
+	if (kp_all_tasks || !kp_stacks_stay())
 		return;
 	if (!kp_sched_switch)
 		for_each_kernel_tracepoint(kp_find_tracepoint, NULL);

@@ -58,6 +58,8 @@ int kp_stack_walk(struct task_struct *task, struct kp_stack *stack)
 
 	stack->hit = NULL;
 	stack->nr_frames = 0;
+	if (kp_task_hides_return(task))
+		return -EINVAL;
 	for (unwind_start(&state, task, NULL, NULL);
 	     !unwind_done(&state) && !unwind_error(&state);
 	     unwind_next_frame(&state)) {

@@ -91,8 +91,9 @@ typedef struct kpatch_object patch_object;
 /*
  * A static call by way of its key. The kernel cannot rewrite the place of a
  * static call in a hot patch when the key belongs to a module; an ordinary
- * indirect call through the key always works. For a static key of a module
- * use static_key_enabled(&key).
+ * indirect call through the key works. The key of a static_call_cond() may hold
+ * NULL, which is for the patch to ask: if (KPATCH_STATIC_CALL(name)). For a
+ * static key of a module use static_key_enabled(&key).
  */
 #define KPATCH_STATIC_CALL(name)						\
 	((typeof(&STATIC_CALL_TRAMP(name)))READ_ONCE(STATIC_CALL_KEY(name).func))

@@ -149,6 +149,19 @@ static inline int kpatch_verify_table(const struct module *mod, const void *star
 	return 0;
 }
 
+/* One of each kind: with several it would not be told whose pre_patch has run. */
+static inline bool kpatch_is_second(const struct kpatch_patch *api, int kind,
+				    const struct kpatch_patch_callback *callback)
+{
+	const struct kpatch_patch_callback *each;
+
+	for (each = api->callbacks[kind]; each < callback; each++)
+		if (!strcmp((const char *)(unsigned long)each->objname,
+			    (const char *)(unsigned long)callback->objname))
+			return true;
+	return false;
+}
+
 static inline int kpatch_verify_callbacks(const struct kpatch_patch *api)
 {
 	const struct kpatch_patch_callback *each;
@@ -166,6 +179,11 @@ static inline int kpatch_verify_callbacks(const struct kpatch_patch *api)
 				return err;
 			if (!kpatch_in_text(api->mod, each->fn, 1)) {
 				kp_refuse_reason("corrupt metadata: a callback is not in the patch module's text");
+				return -EINVAL;
+			}
+			if (kpatch_is_second(api, kind, each)) {
+				kp_refuse_reason("corrupt metadata: two callbacks of a kind for %s",
+						 (const char *)(unsigned long)each->objname);
 				return -EINVAL;
 			}
 		}

@@ -20,6 +20,7 @@ from kpatch.build.request import BuildRequest
 from kpatch.build.sections import AnchorReloc, BuildIdentity, FunctionTable, checksum, first_object, last_object
 from kpatch.build.stages import Stages
 from kpatch.build.target import Facts
+from kpatch.diff.author import CALLBACK_SIZE, CALLBACKS
 from kpatch.elf.object import ElfObject
 from kpatch.errors import Unpatchable
 from kpatch.kernel.ksymtab import choose_anchors
@@ -121,17 +122,29 @@ def _provided(unit: Diffed, units: Sequence[Diffed]) -> set[str]:
 
 
 def check_callbacks(units: Sequence[Diffed]) -> None:
-    """Callbacks go with the switch of their object: without a changed function there is none to call them."""
+    """Callbacks go with the switch of their object: without a changed function there is none to call them.
+
+    Of each kind an object has one (kmod/patch/kpatch-verify.h).
+    """
     switched = {unit.affected.objname for unit in units if unit.diff.changed_functions}
+    known: set[tuple[str, str]] = set()
     for unit in units:
-        sections = unit.diff.out.sections if unit.diff.out else []
-        callbacks = any(section.name.startswith(".kpatch.callbacks.") for section in sections)
         objname = unit.affected.objname
-        if callbacks and objname not in switched:
-            raise Unpatchable(
-                f"{unit.affected.path}: its callbacks would never be called: no function of {objname} changes",
-                "change a function of the same object, too, or put the callbacks where one changes",
-            )
+        for section in unit.diff.out.sections if unit.diff.out else []:
+            if not section.name.startswith(CALLBACKS):
+                continue
+            kind = section.name[len(CALLBACKS) :]
+            if objname not in switched:
+                raise Unpatchable(
+                    f"{unit.affected.path}: its callbacks would never be called: no function of {objname} changes",
+                    "change a function of the same object, too, or put the callbacks where one changes",
+                )
+            if (objname, kind) in known or section.size > CALLBACK_SIZE:
+                raise Unpatchable(
+                    f"{unit.affected.path}: {objname} would have a second {kind} callback",
+                    "an object has one of each kind: let it call the other function",
+                )
+            known.add((objname, kind))
 
 
 def _check_dependencies(units: Sequence[Diffed], anchored: Sequence[Anchored]) -> None:

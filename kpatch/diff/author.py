@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from kpatch.diff.model import Entity, Ref, View
 from kpatch.elf.object import Section
 
-__all__ = ["Wishes", "read_wishes"]
+__all__ = ["CALLBACKS", "CALLBACK_SIZE", "Wishes", "read_wishes"]
 
 CALLBACKS = ".kpatch.callbacks."
+"""What the names of callback tables begin with; the kind follows."""
+
+CALLBACK_SIZE = 16
+"""Of one entry: struct kpatch_patch_callback (kmod/patch/kpatch-patch.h)."""
 
 
 @dataclass

@@ -20,7 +20,19 @@ def _unit(item: str, objname: str) -> Diffed:
 def test_callbacks_need_a_function_of_their_object() -> None:
     alone = "author-callbacks-alone"
     check_callbacks([_unit("author-callbacks", "vmlinux")])
-    check_callbacks([_unit(alone, "joydev"), _unit("author-callbacks", "joydev")])
+    check_callbacks([_unit(alone, "joydev"), _unit("author-force", "joydev")])
     for units in ([_unit(alone, "vmlinux")], [_unit(alone, "joydev"), _unit("author-callbacks", "vmlinux")]):
         with pytest.raises(Unpatchable, match="callbacks would never be called"):
+            check_callbacks(units)
+
+
+def test_an_object_has_one_callback_of_each_kind() -> None:
+    one = _unit("author-callbacks", "vmlinux")
+    check_callbacks([one, _unit("author-callbacks", "joydev")])
+    twice = _unit("author-callbacks", "joydev")
+    for section in twice.diff.out.sections if twice.diff.out else []:
+        if section.name == ".kpatch.callbacks.post_patch":
+            section.size = 32
+    for units in ([one, _unit("author-callbacks", "vmlinux")], [one, twice]):
+        with pytest.raises(Unpatchable, match=r"second \w+ callback"):
             check_callbacks(units)

@@ -69,6 +69,7 @@ MODULES = (
     _bad("new", "BAD_NEW"),
     _bad("new-data", "BAD_NEW_DATA"),
     _bad("callback", "BAD_CALLBACK"),
+    _bad("callbacks", "BAD_CALLBACKS"),
     _bad("flags", "BAD_FLAGS"),
     _bad("module", "BAD_MODULE"),
     _bad("twice", "BAD_TWICE", 2),

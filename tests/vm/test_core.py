@@ -176,6 +176,25 @@ def test_who_is_in_the_way_himself(target: Target) -> None:
     assert refused in ([], ["refused (error -19): module kpatch_path is being unloaded"]), refused
 
 
+def test_what_is_asked_for_last_is_on_top(target: Target) -> None:
+    """Also when what was asked for first has to wait until its caller has left: then the second one is refused."""
+    script = """
+        becomes() { for n in $(seq 100); do [ $(cat $S/kpatch_$1/state) = $2 ] && return; usleep 100000; done
+                    fail "$1 is still $(cat $S/kpatch_$1/state), not $2"; }
+        load path; becomes path enabled; disable path; becomes path disabled
+        for turn in 1 2 3 4 5; do
+            enable path
+            until insmod kpatch-two.ko 2>/dev/null; do
+                echo "not yet"; grep -q 'kpatch_path, asked for earlier, is still to be enabled' $S/last_refusal || fail two
+            done
+            becomes two enabled; sleep 1; state path replaced; expect 2222
+            disable two; unload two
+        done
+        unload path; original
+    """
+    boot(target, script)
+
+
 def test_forced_removal_waits_and_names_the_patch(target: Target) -> None:
     script = """
         load sleeper; refused veto >/dev/null
@@ -238,6 +257,7 @@ REFUSALS = {
     "new": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module's text\n",
     "new_data": r"errno: 22\nreason: corrupt metadata: new function si_meminfo is not in the patch module's text\n",
     "callback": r"errno: 22\nreason: corrupt metadata: a callback is not in the patch module's text\n",
+    "callbacks": r"errno: 22\nreason: corrupt metadata: two callbacks of a kind for vmlinux\n",
     "flags": r"errno: 22\nreason: function si_meminfo wants something that is not known here\n",
     "twice": r"errno: 22\nreason: function si_meminfo,0 of vmlinux stands twice in the patch\n",
     "notrace": r"errno: 95\nreason: function memcpy cannot be redirected: it has no fentry call\n",

@@ -94,6 +94,16 @@ CALLBACK(pre_patch, data);
 NO_CALLBACK(post_patch);
 NO_CALLBACK(pre_unpatch);
 NO_CALLBACK(post_unpatch);
+#elif defined(BAD_CALLBACKS)
+const struct kpatch_patch_callback kpatch_callbacks_pre_patch[] __used
+	__section(".kpatch.callbacks.pre_patch") = {
+	{ ADDRESS(new_si_meminfo), ADDRESS("vmlinux") }, { ADDRESS(new_si_meminfo), ADDRESS("vmlinux") },
+};
+asm(".globl kpatch_callbacks_pre_patch_end\n"
+    ".set kpatch_callbacks_pre_patch_end, kpatch_callbacks_pre_patch + 32");
+NO_CALLBACK(post_patch);
+NO_CALLBACK(pre_unpatch);
+NO_CALLBACK(post_unpatch);
 #else
 NO_CALLBACKS;
 #endif
