@@ -60,7 +60,7 @@ vm-kernels:
 	@$(ENTER)
 	failed=
 	$(PYTEST) tests/vm/test_kernels.py || failed=1
-	for suite in trixie sid; do
+	for suite in trixie sid bullseye; do
 	    echo "== the stock kernel of $$suite"
 	    KPATCH_TEST_SUITE=$$suite $(PYTEST) $(addprefix tests/vm/test_,$(addsuffix .py,$(KERNEL_TESTS))) || failed=1
 	done

@@ -28,7 +28,7 @@ typedef struct kpatch_object patch_object;
 #define __KPATCH_MARK(section)	__used __attribute__((__section__(section)))
 
 /*
- * Callbacks. pre_patch may refuse the patch by returning an error number;
+ * Callbacks, one of each kind for an object. pre_patch may refuse the patch by returning an error number;
  * pre_patch and post_unpatch see the old code in effect, post_patch and
  * pre_unpatch the new one.
  *
