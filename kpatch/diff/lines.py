@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections import defaultdict
 
 from kpatch.arch.machine import Instruction, Syntax
 from kpatch.diff.compare import Comparer, as_text
@@ -165,7 +166,10 @@ class _Function:
 
     def _register(self, number: int) -> int | None:
         """Which argument's register instruction ``number`` writes, from 0."""
-        register = self._code[number][3].partition(",")[0]
+        return self._argument(self._code[number][3].partition(",")[0])
+
+    def _argument(self, register: str) -> int | None:
+        """Which argument is in ``register``, from 0."""
         return next((at for at, names in enumerate(self._syntax.arguments) if register in names), None)
 
     def loaded(self, steps: list[int]) -> dict[int, Ref]:
@@ -174,16 +178,25 @@ class _Function:
         while start and not self._syntax.leaves.fullmatch(self._code[start - 1][2]):
             start -= 1
         loaded: dict[int, Ref] = {}
+        written: set[int] = set()
+        copies: dict[int, set[int]] = defaultdict(set)  # by argument: those that its register is copied to later on
         pushed = 0
         for number in reversed([*range(start, steps[0]), *steps]):
-            offset, size, mnemonic, _ = self._code[number]
+            offset, size, mnemonic, operands = self._code[number]
             argument = self._register(number) if mnemonic in self._syntax.loads else None
             if self._pushes(number):
                 argument = len(self._syntax.arguments) + pushed
                 pushed += 1
+            if argument is None:
+                continue
             ref = next((self._refs[at] for at in range(offset, offset + size) if at in self._refs), None)
-            if argument is not None and ref is not None:
-                loaded.setdefault(argument, ref)
+            told = copies.pop(argument, set()) | ({argument} - written)
+            written.add(argument)
+            source = self._argument(operands.rpartition(", ")[2])
+            if ref is not None:
+                loaded.update(dict.fromkeys(told, ref))
+            elif source is not None:
+                copies[source] |= told
         return loaded
 
     def is_own_file(self, ref: Ref) -> bool:
