@@ -41,10 +41,11 @@ def check_landing_pads(
     sealed = sealed_functions(image, symbols)
     if sealed is None:
         return
+    code = image.text_ranges
     faults = []
     for name in sorted(taken):
         found = locate(name, symbols, match)
-        if isinstance(found, str) or not any(symbol.type in "tTwW" for symbol in symbols.at(found[0])):
+        if isinstance(found, str) or not any(start <= found[0] < end for start, end in code):
             continue  # data, or a module's: those are not sealed by this table
         if found[0] in sealed or image.read_at(found[0], len(_ENDBR64)) != _ENDBR64:
             faults.append(name)

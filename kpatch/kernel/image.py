@@ -197,9 +197,13 @@ class KernelImage:
 
     @cached_property
     def text_ranges(self) -> list[tuple[int, int]]:
-        """(start, end) addresses of executable code, by section where known, else by segment."""
+        """(start, end) addresses of executable code, by section where known, else by segment.
+
+        The .data of a kernel may be executable by its flags (Debian's 7.2), but code is never writable.
+        """
         if self.sections:
-            return [(s.address, s.address + s.size) for s in self.sections if s.flags & _SHF_EXECINSTR]
+            code = (s for s in self.sections if s.flags & (_SHF_EXECINSTR | _SHF_WRITE) == _SHF_EXECINSTR)
+            return [(s.address, s.address + s.size) for s in code]
         return [(s.address, s.address + s.file_size) for s in self.segments if s.flags & _PF_X]
 
     def find(self, address: int) -> Segment | None:

@@ -31,6 +31,10 @@ __ibt_endbr_seal_end:
 	.globl data
 	.type data, @object
 data: .quad 0
+	.section .data.by_flags, "awx"
+	.globl data_by_flags
+	.type data_by_flags, @object
+data_by_flags: .quad 0
 """
 
 
@@ -48,7 +52,7 @@ def test_functions_with_their_landing_pad_may_be_pointed_to(tmp_path: Path) -> N
     image, symbols = kernel(tmp_path, SOURCE)
     sealed = symbols.unique("sealed")
     assert sealed and sealed_functions(image, symbols) == {sealed.address}
-    check_landing_pads(["pointed_to", "data", "of_a_module"], None, image, symbols, "fs/a.o")
+    check_landing_pads(["pointed_to", "data", "data_by_flags", "of_a_module"], None, image, symbols, "fs/a.o")
 
 
 @pytest.mark.parametrize("name", ["sealed", "without_pad"])
