@@ -7,6 +7,13 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
+/* Is it asleep, with its stack, and was since it had switched so often? */
+static bool kp_sleeps_since(const struct task_struct *task, unsigned long switches)
+{
+	return !task_is_running(task) && !kp_task_on_cpu(task) && kp_task_has_stack(task) &&
+	       switches == kp_task_switches(task);
+}
+
 static void kp_look_at_sleepers(struct kp_inuse *inuse)
 {
 	struct task_struct *process, *task;
@@ -24,8 +31,7 @@ static void kp_look_at_sleepers(struct kp_inuse *inuse)
 		if (!err)
 			continue;
 		kp_ran_suspect(task);
-		if (err != -EAGAIN && !task_is_running(task) && !kp_task_on_cpu(task) &&
-		    switches == kp_task_switches(task))
+		if (err != -EAGAIN && kp_sleeps_since(task, switches))
 			kp_inuse_note(inuse, task, &stack);
 	}
 	rcu_read_unlock();

@@ -28,9 +28,9 @@ typedef struct kpatch_object patch_object;
 #define __KPATCH_MARK(section)	__used __attribute__((__section__(section)))
 
 /*
- * Callbacks, one of each kind for an object. pre_patch may refuse the patch by returning an error number;
- * pre_patch and post_unpatch see the old code in effect, post_patch and
- * pre_unpatch the new one.
+ * Callbacks, one of each kind for an object. pre_patch may refuse the patch by
+ * returning an error number; pre_patch and post_unpatch see the old code in
+ * effect, post_patch and pre_unpatch the new one.
  *
  *	static int prepare(struct kpatch_object *object) { ... }
  *	KPATCH_PRE_PATCH_CALLBACK(prepare);
